@@ -1,0 +1,192 @@
+//! The group commit: many uploads share one transaction and one sync, and each waits for its own answer.
+
+use sqlx::{Sqlite, SqlitePool, Transaction};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Duration, timeout},
+};
+use tokio_util::task::TaskTracker;
+
+use super::{CatalogError, FileRow, NewFile, Quota, files};
+use crate::ids::FileId;
+
+/// As many uploads as one transaction takes.
+const GROUP: usize = 256;
+/// How long marks that failed wait for their next try.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The catalog's word on one file.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// The row: of this file, or of the same file that came before.
+    pub row: FileRow,
+    /// Whether the row was made now. If not, the same name with the same bytes was recorded earlier.
+    pub new: bool,
+}
+
+/// Why files are not recorded.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RecordError {
+    /// The device has used up what it may bring. The text names the quota.
+    #[error("this device has used up its quota of {0}")]
+    Quota(&'static str),
+    /// The catalog failed.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+}
+
+impl From<sqlx::Error> for RecordError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Catalog(error.into())
+    }
+}
+
+type RecordAnswer = Result<Vec<Recorded>, RecordError>;
+
+enum Job {
+    Record(Vec<NewFile>, oneshot::Sender<RecordAnswer>),
+    Placed(Vec<FileId>),
+    Flush(oneshot::Sender<Result<(), CatalogError>>),
+    Close(oneshot::Sender<()>),
+}
+
+/// The queue to the one task that commits uploads. What is queued first is committed first.
+#[derive(Clone)]
+pub(super) struct Committer {
+    queue: mpsc::Sender<Job>,
+}
+
+impl super::Catalog {
+    /// Checks owner, quota and digest of each file, reserves its name and records it as *placing*: all of the files, or none.
+    /// When this returns the rows are synced.
+    ///
+    /// # Errors
+    /// [`RecordError`]; the files are then not acknowledged, even where it is unknown whether the commit took place.
+    pub async fn record(&self, files: Vec<NewFile>) -> RecordAnswer {
+        let (answer, answered) = oneshot::channel();
+        self.committer.send(Job::Record(files, answer)).await?;
+        answered.await.unwrap_or(Err(CatalogError::Closed.into()))
+    }
+
+    /// Says that files lie in their place, synced. They are marked as placed with the next group, before anything that is
+    /// asked of the committer later.
+    ///
+    /// # Errors
+    /// [`CatalogError::Closed`] while the program stops; the next start marks them.
+    pub async fn placed(&self, files: Vec<FileId>) -> Result<(), CatalogError> {
+        self.committer.send(Job::Placed(files)).await
+    }
+
+    /// Waits until everything said before is committed.
+    ///
+    /// # Errors
+    /// [`CatalogError`] where it could not be committed.
+    pub async fn flush(&self) -> Result<(), CatalogError> {
+        let (answer, answered) = oneshot::channel();
+        self.committer.send(Job::Flush(answer)).await?;
+        answered.await.unwrap_or(Err(CatalogError::Closed))
+    }
+}
+
+impl Committer {
+    pub(super) fn start(pool: SqlitePool, quota: Quota, tasks: &TaskTracker) -> Self {
+        let (queue, jobs) = mpsc::channel(4 * GROUP);
+        tasks.spawn(Worker { pool, quota, unmarked: Vec::new() }.work(jobs));
+        Self { queue }
+    }
+
+    pub(super) async fn close(&self) {
+        let (answer, answered) = oneshot::channel();
+        if self.send(Job::Close(answer)).await.is_ok() {
+            // A dropped sender means that the worker is gone, which is what was asked for.
+            let _ = answered.await;
+        }
+    }
+
+    async fn send(&self, job: Job) -> Result<(), CatalogError> {
+        self.queue.send(job).await.map_err(|_| CatalogError::Closed)
+    }
+}
+
+struct Worker {
+    pool: SqlitePool,
+    quota: Quota,
+    /// Files that lie in their place and are not marked yet. Kept through a failed commit.
+    unmarked: Vec<FileId>,
+}
+
+impl Worker {
+    async fn work(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut group = Vec::with_capacity(GROUP);
+        loop {
+            let wait = if self.unmarked.is_empty() { Duration::MAX } else { RETRY };
+            match timeout(wait, jobs.recv_many(&mut group, GROUP)).await {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(_elapsed) => group.push(Job::Placed(Vec::new())),
+            }
+            if let Some(closed) = self.commit(group.drain(..).collect()).await {
+                // The other end may have stopped waiting.
+                let _ = closed.send(());
+                return;
+            }
+        }
+    }
+
+    /// Commits one group and answers everyone in it. Returns who asked to close.
+    async fn commit(&mut self, group: Vec<Job>) -> Option<oneshot::Sender<()>> {
+        let (mut batches, mut answers, mut flushes, mut close) = (Vec::new(), Vec::new(), Vec::new(), None);
+        for job in group {
+            match job {
+                Job::Record(files, answer) => {
+                    batches.push(files);
+                    answers.push(answer);
+                }
+                Job::Placed(files) => self.unmarked.extend(files),
+                Job::Flush(answer) => flushes.push(answer),
+                Job::Close(answer) => close = Some(answer),
+            }
+        }
+        let outcome = self.transact(batches).await;
+        if let Err(error) = &outcome {
+            tracing::error!(%error, uploads = answers.len(), "a group was not committed; none of it is acknowledged");
+        } else {
+            self.unmarked.clear();
+        }
+        // A receiver that is gone belongs to a request that is gone.
+        for answer in flushes {
+            let _ = answer.send(outcome.as_ref().map(|_| ()).map_err(Clone::clone));
+        }
+        match outcome {
+            Ok(results) => answers.into_iter().zip(results).for_each(|(answer, result)| drop(answer.send(result))),
+            Err(error) => answers.into_iter().for_each(|answer| drop(answer.send(Err(error.clone().into())))),
+        }
+        close
+    }
+
+    async fn transact(&self, batches: Vec<Vec<NewFile>>) -> Result<Vec<RecordAnswer>, CatalogError> {
+        if batches.is_empty() && self.unmarked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        files::mark_placed(&mut tx, &self.unmarked).await?;
+        let mut results = Vec::with_capacity(batches.len());
+        for batch in batches {
+            results.push(record_batch(&mut tx, &batch, self.quota).await);
+        }
+        tx.commit().await?;
+        Ok(results)
+    }
+}
+
+/// Records one request's files under a savepoint of their own, so that a refused batch leaves the group as it was.
+async fn record_batch(tx: &mut Transaction<'static, Sqlite>, batch: &[NewFile], quota: Quota) -> RecordAnswer {
+    use sqlx::Connection;
+    let mut savepoint = tx.begin().await?;
+    let mut recorded = Vec::with_capacity(batch.len());
+    for file in batch {
+        recorded.push(files::record(&mut savepoint, file, quota).await?);
+    }
+    savepoint.commit().await?;
+    Ok(recorded)
+}

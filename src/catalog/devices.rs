@@ -1,0 +1,159 @@
+//! Devices: which are let in, and which of their tokens are good.
+
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+
+use super::{
+    Catalog, CatalogError, Millis,
+    files::parsed,
+    now, to_u64,
+};
+use crate::ids::{DeviceId, Identifier};
+
+/// A device as the catalog knows it.
+#[derive(Debug, Clone)]
+pub struct Device {
+    /// Its id.
+    pub id: DeviceId,
+    /// What it called itself when it was last granted.
+    pub identifier: Identifier,
+    /// When it was first let in.
+    pub created_at: Millis,
+    /// The generation of its newest token; 0 before the first.
+    pub generation: u32,
+    /// The lowest generation whose token is good.
+    pub lowest_generation: u32,
+    /// When it was revoked, if it is.
+    pub revoked_at: Option<Millis>,
+    /// When its newest token was handed out.
+    pub collected_at: Option<Millis>,
+    /// When it last asked for a dataset or brought a file.
+    pub last_used_at: Option<Millis>,
+    /// Number of its datasets.
+    pub datasets: u64,
+    /// Number of its files, those in quarantine included.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Whether a token of a device is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceState {
+    /// Let in.
+    Approved,
+    /// Revoked by a person, or the token was ended.
+    Revoked,
+}
+
+impl Device {
+    /// The device's state as a whole.
+    #[must_use]
+    pub fn state(&self) -> DeviceState {
+        if self.revoked_at.is_some() { DeviceState::Revoked } else { DeviceState::Approved }
+    }
+
+    /// Whether a token of an older generation than the newest is still good.
+    #[must_use]
+    pub fn has_older_tokens(&self) -> bool {
+        self.lowest_generation < self.generation
+    }
+
+    fn read(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let generation = |column| row.try_get::<i64, _>(column).map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+        Ok(Self {
+            id: parsed(row, "id")?,
+            identifier: parsed(row, "identifier")?,
+            created_at: row.try_get("created_at")?,
+            generation: generation("generation")?,
+            lowest_generation: generation("lowest_generation")?,
+            revoked_at: row.try_get("revoked_at")?,
+            collected_at: row.try_get("collected_at")?,
+            last_used_at: row.try_get("last_used_at")?,
+            datasets: to_u64(row.try_get("datasets")?),
+            files: to_u64(row.try_get("files")?),
+            bytes: to_u64(row.try_get("bytes")?),
+        })
+    }
+}
+
+impl Catalog {
+    /// One device.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn device(&self, id: DeviceId) -> Result<Option<Device>, CatalogError> {
+        let row = sqlx::query("SELECT * FROM devices WHERE id = $1").bind(id.to_string()).fetch_optional(&self.read).await?;
+        Ok(row.as_ref().map(Device::read).transpose()?)
+    }
+
+    /// All devices, the last used first.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn devices(&self) -> Result<Vec<Device>, CatalogError> {
+        let rows = sqlx::query("SELECT * FROM devices ORDER BY COALESCE(last_used_at, created_at) DESC, id").fetch_all(&self.read).await?;
+        Ok(rows.iter().map(Device::read).collect::<Result<_, _>>()?)
+    }
+
+    /// Whether a token of ours is good. A device that the catalog does not know holds a token from before the catalog was
+    /// lost: it is taken up again, for nobody would walk to each watch.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn check_token(&self, id: DeviceId, generation: u32) -> Result<DeviceState, CatalogError> {
+        if let Some(device) = self.device(id).await? {
+            let good = device.revoked_at.is_none() && generation >= device.lowest_generation;
+            return Ok(if good { DeviceState::Approved } else { DeviceState::Revoked });
+        }
+        sqlx::query(
+            "INSERT INTO devices (id, identifier, created_at, generation, lowest_generation) VALUES ($1, $2, $3, $4, 1) ON CONFLICT DO NOTHING",
+        )
+        .bind(id.to_string())
+        .bind(format!("unknown since the catalog was lost ({id})"))
+        .bind(now())
+        .bind(generation)
+        .execute(&self.write)
+        .await?;
+        Ok(DeviceState::Approved)
+    }
+
+    /// Revokes a device, or lets it in again with the tokens that it had. `false` if there is no such device.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn set_revoked(&self, id: DeviceId, revoked: bool) -> Result<bool, CatalogError> {
+        let done = sqlx::query("UPDATE devices SET revoked_at = $2 WHERE id = $1")
+            .bind(id.to_string())
+            .bind(revoked.then(now))
+            .execute(&self.write)
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Ends every token of a device but the newest. `false` if there is no such device.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn end_older_tokens(&self, id: DeviceId) -> Result<bool, CatalogError> {
+        let done = sqlx::query("UPDATE devices SET lowest_generation = generation WHERE id = $1").bind(id.to_string()).execute(&self.write).await?;
+        Ok(done.rows_affected() == 1)
+    }
+}
+
+/// Makes room for a token that is being handed out: a new device, or the next generation of a known one. A device that was
+/// revoked is let in again, but its older tokens stay dead. Returns the generation.
+pub(super) async fn next_generation(tx: &mut SqliteConnection, identifier: &Identifier) -> Result<u32, sqlx::Error> {
+    let generation: i64 = sqlx::query_scalar(
+        "INSERT INTO devices (id, identifier, created_at, collected_at, generation, lowest_generation) VALUES ($1, $2, $3, $3, 1, 1) \
+         ON CONFLICT (id) DO UPDATE SET identifier = excluded.identifier, collected_at = excluded.collected_at, \
+         generation = devices.generation + 1, revoked_at = NULL, \
+         lowest_generation = CASE WHEN devices.revoked_at IS NULL THEN devices.lowest_generation ELSE devices.generation + 1 END \
+         RETURNING generation",
+    )
+    .bind(identifier.device().to_string())
+    .bind(identifier.as_str())
+    .bind(now())
+    .fetch_one(tx)
+    .await?;
+    Ok(u32::try_from(generation).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,47 @@
+//! What can go wrong in the catalog, told apart by what a caller may do about it.
+
+use std::sync::Arc;
+
+use sqlx::Error;
+
+/// An error of the catalog. Cheap to clone, since one failed commit answers many uploads.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CatalogError {
+    /// Somebody else holds the database; a later try may succeed.
+    #[error("the catalog is busy")]
+    Busy,
+    /// The disk under the catalog is full.
+    #[error("no room for the catalog")]
+    Full,
+    /// The catalog was written by a newer program.
+    #[error("the catalog cannot be brought up to date: {0}")]
+    Migration(Arc<sqlx::migrate::MigrateError>),
+    /// The program is stopping.
+    #[error("the catalog is closed")]
+    Closed,
+    /// Anything else. Whether an interrupted commit took place is then unknown.
+    #[error("the catalog failed: {0}")]
+    Failed(Arc<Error>),
+}
+
+impl From<Error> for CatalogError {
+    fn from(error: Error) -> Self {
+        // Primary result codes: https://www.sqlite.org/rescode.html
+        const BUSY: i32 = 5;
+        const LOCKED: i32 = 6;
+        const FULL: i32 = 13;
+        let code = error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i32>().ok());
+        match (code.map(|code| code & 0xff), &error) {
+            (Some(BUSY | LOCKED), _) | (_, Error::PoolTimedOut) => Self::Busy,
+            (Some(FULL), _) => Self::Full,
+            (_, Error::PoolClosed) => Self::Closed,
+            _ => Self::Failed(Arc::new(error)),
+        }
+    }
+}
+
+impl From<sqlx::migrate::MigrateError> for CatalogError {
+    fn from(error: sqlx::migrate::MigrateError) -> Self {
+        Self::Migration(Arc::new(error))
+    }
+}

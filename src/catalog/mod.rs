@@ -1,0 +1,99 @@
+//! The catalog: who owns what, under which name, with which digest. SQLite in WAL mode, every commit synced.
+
+mod commit;
+mod datasets;
+mod devices;
+mod error;
+mod files;
+mod requests;
+
+use std::{path::Path, time::Duration};
+
+use sqlx::{
+    Sqlite, SqlitePool, Transaction,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio_util::task::TaskTracker;
+
+pub use commit::{RecordError, Recorded};
+pub use datasets::{Dataset, DatasetFilter, ZipState};
+pub use devices::{Device, DeviceState};
+pub use error::CatalogError;
+pub use files::{FileRow, FileState, Held, NewFile, Whereabouts};
+pub use requests::{Poll, Request};
+
+/// A time: milliseconds since 1970-01-01 UTC.
+pub type Millis = i64;
+
+/// The time now.
+#[must_use]
+pub fn now() -> Millis {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+/// What a device may bring in all.
+#[derive(Debug, Clone, Copy)]
+pub struct Quota {
+    /// Bytes of all its files.
+    pub bytes: u64,
+    /// Number of its files.
+    pub files: u64,
+    /// Number of its datasets.
+    pub datasets: u64,
+}
+
+/// How long a statement waits for another process that holds the database: well inside a watch's patience of 10 s.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// The catalog, open. Cheap to clone.
+#[derive(Clone)]
+pub struct Catalog {
+    read: SqlitePool,
+    /// One connection: writers queue here, so they never meet in the database.
+    write: SqlitePool,
+    committer: commit::Committer,
+}
+
+impl Catalog {
+    /// Opens the catalog, makes it where there is none, and brings its schema up to date. The task that commits uploads
+    /// runs in `tasks` until [`Catalog::close`].
+    ///
+    /// # Errors
+    /// [`CatalogError`] where the file is not a catalog of this program's version, or cannot be used.
+    pub async fn open(path: &Path, quota: Quota, tasks: &TaskTracker) -> Result<Self, CatalogError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT);
+        let pool = SqlitePoolOptions::new().acquire_timeout(BUSY_TIMEOUT * 2);
+        let write = pool.clone().max_connections(1).connect_with(options.clone()).await?;
+        sqlx::migrate!().run(&write).await?;
+        let read = pool.max_connections(4).connect_with(options.read_only(true)).await?;
+        let committer = commit::Committer::start(write.clone(), quota, tasks);
+        Ok(Self { read, write, committer })
+    }
+
+    /// Commits what is queued and closes the file.
+    pub async fn close(&self) {
+        self.committer.close().await;
+        self.read.close().await;
+        self.write.close().await;
+    }
+
+    /// A transaction that holds the database's write lock from its start, so that what it reads stays true until it commits.
+    async fn writing(&self) -> Result<Transaction<'static, Sqlite>, CatalogError> {
+        Ok(self.write.begin_with("BEGIN IMMEDIATE").await?)
+    }
+}
+
+/// SQLite's integers are signed; no size or count of ours comes near the limit.
+fn to_i64(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn to_u64(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}

@@ -1,0 +1,104 @@
+//! `limits`: what nobody may exceed, so that one watch, or a stranger, cannot harm the others.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Report;
+use crate::catalog::Quota;
+
+/// The section `limits`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LimitsConfig {
+    /// Largest request body, MiB.
+    pub max_upload_mib: u64,
+    /// Uploads under way at once.
+    pub uploads_at_once: u32,
+    /// Open connections.
+    pub connections: u32,
+    /// Time for a request's head, seconds.
+    pub header_seconds: u64,
+    /// Size of a request's head, and of all part headers of an upload together, KiB.
+    pub header_kib: u32,
+    /// Longest silence within a body, seconds.
+    pub stall_seconds: u64,
+    /// Requests a minute of one address without a good credential.
+    pub anonymous_per_minute: u32,
+    /// Requests a minute of one device.
+    pub device_per_minute: u32,
+    /// GiB of one device.
+    pub device_gib: u64,
+    /// Files of one device.
+    pub device_files: u64,
+    /// Datasets of one device.
+    pub device_datasets: u64,
+    /// Open requests to be let in.
+    pub open_requests: u32,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            max_upload_mib: 4096,
+            uploads_at_once: 256,
+            connections: 16384,
+            header_seconds: 15,
+            header_kib: 64,
+            stall_seconds: 60,
+            anonymous_per_minute: 1200,
+            device_per_minute: 600,
+            device_gib: 1024,
+            device_files: 1_000_000,
+            device_datasets: 100_000,
+            open_requests: 1000,
+        }
+    }
+}
+
+impl LimitsConfig {
+    /// Largest request body, bytes.
+    #[must_use]
+    pub fn max_upload(&self) -> u64 {
+        self.max_upload_mib << 20
+    }
+
+    /// Size of a request's head, and of all part headers of an upload, bytes.
+    #[must_use]
+    pub fn max_header(&self) -> usize {
+        (self.header_kib as usize) << 10
+    }
+
+    /// Time for a request's head.
+    #[must_use]
+    pub fn header_time(&self) -> Duration {
+        Duration::from_secs(self.header_seconds)
+    }
+
+    /// Longest silence within a body.
+    #[must_use]
+    pub fn stall_time(&self) -> Duration {
+        Duration::from_secs(self.stall_seconds)
+    }
+
+    /// What one device may bring in all.
+    #[must_use]
+    pub fn quota(&self) -> Quota {
+        Quota { bytes: self.device_gib << 30, files: self.device_files, datasets: self.device_datasets }
+    }
+
+    pub(super) fn validate(&self, report: &mut Report) {
+        report.range("limits.max_upload_mib", self.max_upload_mib, 1..=1 << 30);
+        report.range("limits.uploads_at_once", self.uploads_at_once.into(), 1..=100_000);
+        report.range("limits.connections", self.connections.into(), 1..=1_000_000);
+        report.range("limits.header_seconds", self.header_seconds, 1..=3600);
+        report.range("limits.header_kib", self.header_kib.into(), 16..=1024);
+        report.range("limits.stall_seconds", self.stall_seconds, 1..=3600);
+        report.range("limits.anonymous_per_minute", self.anonymous_per_minute.into(), 1..=u32::MAX.into());
+        report.range("limits.device_per_minute", self.device_per_minute.into(), 1..=u32::MAX.into());
+        report.range("limits.device_gib", self.device_gib, 1..=1 << 30);
+        report.range("limits.device_files", self.device_files, 1..=1 << 40);
+        report.range("limits.device_datasets", self.device_datasets, 1..=1 << 40);
+        report.range("limits.open_requests", self.open_requests.into(), 1..=100_000);
+    }
+}

@@ -1,0 +1,189 @@
+//! `conf/config.yml`: one file per section here, with its defaults and its `validate`; `sample.yml` documents them all.
+
+mod diagnose;
+mod file;
+mod handshake;
+mod limits;
+mod log;
+mod secret;
+mod security;
+mod server;
+mod storage;
+mod users;
+mod zip;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    diagnose::{Problem, Problems},
+    file::{FirstPassword, OpenError, check, hash_password, open},
+    handshake::HandshakeConfig,
+    limits::LimitsConfig,
+    log::{LogConfig, LogLevel},
+    secret::Secret,
+    security::SecurityConfig,
+    server::ServerConfig,
+    storage::StorageConfig,
+    users::{Role, UserConfig},
+    zip::ZipConfig,
+};
+use self::{diagnose::Report, secret::looks_weak};
+
+/// The commented file that the first start writes: every setting with its default.
+pub const SAMPLE: &str = include_str!("sample.yml");
+
+/// Everything that an operator can set.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Where to listen.
+    pub server: ServerConfig,
+    /// Where recordings lie.
+    pub storage: StorageConfig,
+    /// What nobody may exceed.
+    pub limits: LimitsConfig,
+    /// How watches are let in.
+    pub handshake: HandshakeConfig,
+    /// How zips are kept fresh.
+    pub zip: ZipConfig,
+    /// What signs the tokens.
+    pub security: SecurityConfig,
+    /// Who may see the admin pages.
+    pub users: Vec<UserConfig>,
+    /// What is logged.
+    pub log: LogConfig,
+}
+
+impl Config {
+    /// Reads a config file's text. `folder` is the folder of the file, from which relative paths are seen.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, at once.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, Problems> {
+        let mut config: Self = diagnose::deserialize(text, &Self::example())?;
+        let mut report = Report::default();
+        config.server.validate(&mut report);
+        config.storage.validate(&mut report);
+        config.limits.validate(&mut report);
+        config.handshake.validate(&mut report);
+        config.zip.validate(&mut report);
+        config.security.validate(&mut report);
+        users::validate(&config.users, &mut report);
+        report.into_result(text)?;
+        config.storage.uploads = resolve(folder, &config.storage.uploads);
+        Ok(config)
+    }
+
+    /// A config in which every list has an item: the shape that a file is held against.
+    fn example() -> Self {
+        let secret = Secret::new("the output of: openssl rand -base64 32");
+        let user = UserConfig { name: "admin".to_owned(), role: Role::Operator, password: Secret::new("") };
+        Self {
+            security: SecurityConfig { secret: secret.clone(), previous_secrets: vec![secret] },
+            users: vec![user],
+            ..Self::default()
+        }
+    }
+}
+
+/// `folder/path` without the `..` that only a person who wrote the file wants to see.
+fn resolve(folder: &Path, path: &Path) -> PathBuf {
+    use std::path::Component;
+    let mut resolved = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    for component in path.components() {
+        match component {
+            Component::ParentDir => drop(resolved.pop()),
+            Component::CurDir => {}
+            other => resolved.push(other),
+        }
+    }
+    resolved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sample with a secret and a password in their places.
+    fn filled() -> String {
+        SAMPLE
+            .replace("secret: \"\"", "secret: kUUI6oPpkMn1pfXWbmdS8eWTNbzTqaHO5Vl8aMRCXwY=")
+            .replace("password: \"\"", "password: correct horse battery staple")
+    }
+
+    fn problems(text: &str) -> String {
+        Config::parse(text, Path::new("/srv/conf")).map(|_| ()).expect_err("a problem").to_string()
+    }
+
+    #[test]
+    fn the_sample_says_every_default() {
+        let parsed = Config::parse(&filled(), Path::new("/srv/conf")).expect("the sample is good");
+        assert_eq!(parsed.storage.uploads, Path::new("/srv/uploads"));
+        let written: serde_yaml::Value = serde_yaml::from_str(SAMPLE).expect("yaml");
+        let defaults = serde_yaml::to_value(Config::default()).expect("yaml");
+        for section in ["server", "storage", "limits", "handshake", "zip", "log"] {
+            assert_eq!(written[section], defaults[section], "{section}");
+        }
+        let keys = |value: &serde_yaml::Value| value.as_mapping().map_or(0, serde_yaml::Mapping::len);
+        assert_eq!(keys(&written), keys(&defaults));
+        assert_eq!(keys(&written["security"]), keys(&defaults["security"]));
+    }
+
+    #[test]
+    fn everything_wrong_is_said_at_once_with_line_and_field() {
+        let text = filled()
+            .replace("uploads_at_once: 256", "uploads_at_onec: 256")
+            .replace("connections: 16384", "connections: many")
+            .replace("quiet_minutes: 10", "quiet_minutes: 0")
+            .replace("role: operator", "role: boss");
+        let message = problems(&text);
+        let line_of = |what: &str| text.lines().position(|line| line.contains(what)).expect("there") + 1;
+        for (what, field, hint) in [
+            ("uploads_at_onec", "limits.uploads_at_onec", "did you mean uploads_at_once?"),
+            ("connections: many", "limits.connections", "a whole number, for example 16384"),
+            ("role: boss", "users[0].role", "researcher"),
+        ] {
+            let line = message.lines().find(|line| line.contains(field)).unwrap_or_else(|| panic!("{field}: {message}"));
+            assert!(line.contains(&format!("line {}", line_of(what))) && line.contains(hint), "{line}");
+        }
+        let zero = problems(&filled().replace("quiet_minutes: 10", "quiet_minutes: 0"));
+        assert!(zero.contains(&format!("line {}", line_of("quiet_minutes"))) && zero.contains("zip.quiet_minutes"), "{zero}");
+    }
+
+    #[test]
+    fn a_weak_secret_is_refused_and_never_shown() {
+        for secret in ["hunter2hunter2", "changemechangemechangemechangeme1234", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"] {
+            let message = problems(&filled().replace("kUUI6oPpkMn1pfXWbmdS8eWTNbzTqaHO5Vl8aMRCXwY=", secret));
+            assert!(message.contains("security.secret") && message.contains("openssl rand"), "{message}");
+            assert!(!message.contains(secret), "{message}");
+        }
+    }
+
+    #[test]
+    fn no_message_shows_what_stands_in_a_secret_place() {
+        for text in [
+            filled().replace("password: correct horse battery staple", "password: [correct horse battery staple]"),
+            filled().replace("password: correct horse battery staple", "pasword: correct horse battery staple"),
+            filled().replace("password: correct horse battery staple", "password: *correct horse battery staple"),
+            filled().replace("previous_secrets: []", "previous_secrets: correct horse battery staple"),
+            filled().replace("password: correct horse battery staple", "password: correct"),
+        ] {
+            let message = problems(&text);
+            assert!(!message.contains("correct"), "{message}");
+        }
+    }
+
+    #[test]
+    fn broken_yaml_names_the_line() {
+        let message = problems("server:\n  listen: [1\nstorage: {}\n");
+        assert!(message.contains("line "), "{message}");
+    }
+
+    #[test]
+    fn an_empty_file_needs_a_secret_and_a_user() {
+        let message = problems("");
+        assert!(message.contains("security.secret") && message.contains("users"), "{message}");
+    }
+}

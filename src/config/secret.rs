@@ -1,0 +1,47 @@
+//! A text that no log, page or message ever shows.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+/// What stands where a secret would be shown.
+const HIDDEN: &str = "(hidden)";
+
+/// A secret text. It can be read on purpose only: [`Secret::expose`].
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(HIDDEN)
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(HIDDEN)
+    }
+}
+
+/// Whether a text is one that a person would guess: short, of few different characters, or somebody's example.
+pub(super) fn looks_weak(text: &str, shortest: usize, fewest_different: usize) -> bool {
+    let lower = text.to_lowercase();
+    let different: std::collections::HashSet<char> = text.chars().collect();
+    let example = ["changeme", "change-me", "change_me", "default", "example", "wearhouse", "password", "123456"].iter().any(|word| lower.contains(word));
+    text.chars().count() < shortest || different.len() < fewest_different || example
+}

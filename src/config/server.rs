@@ -1,0 +1,53 @@
+//! `server`: where to listen, and whom to believe.
+
+use std::net::SocketAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::Report;
+
+/// The section `server`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ServerConfig {
+    /// Address and port, as text: see [`ServerConfig::address`].
+    pub listen: String,
+    /// Networks of proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<String>,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:8080".to_owned(), trusted_proxies: vec!["127.0.0.1/32".to_owned(), "::1/128".to_owned()] }
+    }
+}
+
+impl ServerConfig {
+    /// The address to listen on; `None` if the text is none.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listen.parse().ok()
+    }
+
+    /// The trusted networks; a text that is none is left out.
+    #[must_use]
+    pub fn trusted_networks(&self) -> Vec<IpNet> {
+        self.trusted_proxies.iter().filter_map(|text| network(text)).collect()
+    }
+
+    pub(super) fn validate(&self, report: &mut Report) {
+        if self.address().is_none() {
+            report.say("server.listen", "write an address and a port, for example 127.0.0.1:8080 or [::]:8080");
+        }
+        for (index, text) in self.trusted_proxies.iter().enumerate() {
+            if network(text).is_none() {
+                report.say(format!("server.trusted_proxies[{index}]"), "write an address or a network, for example 10.0.0.0/8");
+            }
+        }
+    }
+}
+
+fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse().ok().map(|address: std::net::IpAddr| address.into()))
+}

@@ -1,0 +1,57 @@
+//! What can be done with recordings: receive, browse, decide over quarantine, recover, reindex.
+
+mod quarantine;
+mod receive;
+mod recover;
+mod reindex;
+mod turns;
+
+use std::{io, sync::Arc};
+
+pub use quarantine::DecideError;
+pub use receive::{Receipt, Upload};
+pub use reindex::{Finding, Reindex, ReindexError};
+
+use crate::{
+    catalog::{Catalog, CatalogError, Quota, RecordError},
+    config::Config,
+    roller::Roller,
+    storage::Storage,
+};
+
+/// The room where recordings are received and looked after.
+#[derive(Clone)]
+pub struct Recordings {
+    catalog: Catalog,
+    storage: Storage,
+    roller: Roller,
+    turns: Arc<turns::Turns>,
+    extensions: Arc<[String]>,
+    quota: Quota,
+}
+
+/// Why files are not kept. Nothing of them is acknowledged, and nothing is left behind.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    /// The catalog refused them, or failed.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The disk failed.
+    #[error("the disk failed: {0}")]
+    Disk(#[from] io::Error),
+}
+
+impl From<CatalogError> for ReceiveError {
+    fn from(error: CatalogError) -> Self {
+        Self::Record(error.into())
+    }
+}
+
+impl Recordings {
+    /// The room of a house.
+    #[must_use]
+    pub fn new(catalog: Catalog, storage: Storage, roller: Roller, config: &Config) -> Self {
+        let extensions = config.storage.extensions.clone().into();
+        Self { catalog, storage, roller, turns: Arc::default(), extensions, quota: config.limits.quota() }
+    }
+}

@@ -1,0 +1,184 @@
+//! Receiving: from whole, synced files without a name to files that are safe, owned and acknowledged. The order is the
+//! promise: record (synced) → into place (synced) → answer → mark.
+
+use std::{io, path::PathBuf, sync::Arc};
+
+use serde::Serialize;
+
+use super::{ReceiveError, Recordings, turns};
+use crate::{
+    catalog::{FileRow, FileState, Held, NewFile, RecordError, Recorded, Whereabouts},
+    ids::{DatasetId, DeviceId, FileId, extension_of},
+    storage::{IncomingFile, ReceivedFile, blocking},
+};
+
+/// A file of a request, whole and synced, before anyone has promised anything.
+pub struct Upload {
+    /// The id under which it came in.
+    pub id: FileId,
+    /// Its name as sent.
+    pub sent_name: String,
+    /// Its bytes.
+    pub received: ReceivedFile,
+}
+
+/// What a watch is told about a file that is safe.
+#[derive(Debug, Clone, Serialize)]
+pub struct Receipt {
+    /// Its dataset.
+    pub uuid: DatasetId,
+    /// Its name as sent.
+    pub name: String,
+    /// The name under which it is stored; none while it is in quarantine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stored_as: Option<String>,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-256 in hexadecimal.
+    pub sha256: String,
+    /// Whether it is new. If not, the same name with the same bytes was here already.
+    pub new: bool,
+    /// Whether a person must decide over it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub quarantined: bool,
+}
+
+impl Recordings {
+    /// A new dataset for a device.
+    ///
+    /// # Errors
+    /// [`RecordError`].
+    pub async fn new_dataset(&self, device: DeviceId) -> Result<DatasetId, RecordError> {
+        self.catalog.new_dataset(device, self.quota).await
+    }
+
+    /// Starts a file that comes in.
+    #[must_use]
+    pub fn incoming(&self, id: FileId) -> IncomingFile {
+        self.storage.incoming(id)
+    }
+
+    /// Keeps the files that a device brought in one request: all of them, or none. When this returns, they are safe.
+    ///
+    /// Dropping the future half way would leave work for the next start: run it on a task of its own.
+    ///
+    /// # Errors
+    /// [`ReceiveError`]: nothing is acknowledged, nothing is left behind.
+    pub async fn receive(&self, device: DeviceId, dataset: DatasetId, uploads: Vec<Upload>) -> Result<Vec<Receipt>, ReceiveError> {
+        let keys = uploads.iter().map(|upload| key(dataset, upload)).collect();
+        let _turn = self.turns.take(keys).await;
+        let files = uploads.iter().map(|upload| self.describe(device, dataset, upload)).collect();
+        let recorded = self.catalog.record(files).await?;
+        let mut made = Vec::new();
+        let files = match self.place_all(&recorded, uploads, &mut made).await {
+            Ok(files) => files,
+            Err(error) => {
+                self.take_back(&recorded, made).await;
+                return Err(error);
+            }
+        };
+        self.catalog.placed(files.iter().map(|file| file.row.id).collect()).await?;
+        let in_dataset = files.iter().filter(|file| file.new && matches!(file.row.whereabouts, Whereabouts::Dataset(_)));
+        self.roller.mark(dataset, in_dataset.map(|file| file.row.size).sum());
+        Ok(files.iter().map(Receipt::of).collect())
+    }
+
+    fn describe(&self, device: DeviceId, dataset: DatasetId, upload: &Upload) -> NewFile {
+        let extension = extension_of(&upload.sent_name);
+        NewFile {
+            id: upload.id,
+            dataset,
+            device: Some(device),
+            sent_name: upload.sent_name.clone(),
+            digests: upload.received.digests(),
+            held: (!self.extensions.contains(&extension)).then_some(Held::Extension),
+        }
+    }
+
+    /// Brings each file into its place. What was put there is noted in `made`, also where a later file fails.
+    async fn place_all(&self, recorded: &[Recorded], uploads: Vec<Upload>, made: &mut Vec<PathBuf>) -> Result<Vec<Recorded>, ReceiveError> {
+        let mut files = Vec::with_capacity(recorded.len());
+        for (file, upload) in recorded.iter().zip(uploads) {
+            let mut file = file.clone();
+            if self.place(&mut file, upload.received).await? {
+                made.push(self.path_of(&file.row));
+            }
+            files.push(file);
+        }
+        Ok(files)
+    }
+
+    /// Brings one file into its place; `false` where it is there from an earlier time. Somebody may have laid a file of that
+    /// name there by hand: then this one gets the next name.
+    async fn place(&self, file: &mut Recorded, mut received: ReceivedFile) -> Result<bool, ReceiveError> {
+        loop {
+            let (storage, path, size) = (self.storage.clone(), self.path_of(&file.row), file.row.size);
+            let (known, settled) = (!file.new, file.row.state == FileState::Placed);
+            let placed;
+            (received, placed) = blocking(move || {
+                let placed = if known && is_there(&path, size) {
+                    // Unsettled, it was left by a request that failed: nobody has vouched for its name.
+                    if settled { Ok(false) } else { storage.sync_name(&path).map(|()| false) }
+                } else {
+                    storage.place(&mut received, &path).map(|()| true)
+                };
+                (received, placed)
+            })
+            .await?;
+            match placed {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    file.row.whereabouts = Whereabouts::Dataset(self.catalog.rename(&file.row).await?);
+                }
+                placed => return Ok(placed?),
+            }
+        }
+    }
+
+    /// After a failure: what this request made is gone again, from the disk and from the catalog.
+    async fn take_back(&self, recorded: &[Recorded], made: Vec<PathBuf>) {
+        let disk = Arc::clone(self.storage.disk());
+        let removed = blocking(move || made.iter().try_for_each(|path| disk.remove(path))).await;
+        if let Ok(Err(error)) | Err(error) = removed {
+            tracing::error!(%error, "could not take back a file that was not acknowledged");
+        }
+        let new: Vec<_> = recorded.iter().filter(|file| file.new).map(|file| file.row.id).collect();
+        if let Err(error) = self.catalog.forget(&new).await {
+            tracing::error!(%error, "could not forget files that were not acknowledged; the next start does");
+        }
+    }
+
+    /// Where a file lies, or is to lie.
+    pub(super) fn path_of(&self, row: &FileRow) -> PathBuf {
+        match &row.whereabouts {
+            Whereabouts::Dataset(name) => self.storage.layout().file(row.dataset, name),
+            Whereabouts::Quarantine(_) => self.storage.layout().quarantine(row.id),
+        }
+    }
+}
+
+impl Receipt {
+    fn of(file: &Recorded) -> Self {
+        let stored_as = match &file.row.whereabouts {
+            Whereabouts::Dataset(name) => Some(name.to_string()),
+            Whereabouts::Quarantine(_) => None,
+        };
+        Self {
+            uuid: file.row.dataset,
+            name: file.row.sent_name.clone(),
+            quarantined: stored_as.is_none(),
+            stored_as,
+            size: file.row.size,
+            sha256: file.row.sha256.clone(),
+            new: file.new,
+        }
+    }
+}
+
+fn key(dataset: DatasetId, upload: &Upload) -> turns::Key {
+    (dataset, upload.sent_name.clone(), upload.received.digests().sha256)
+}
+
+/// Whether a file of this size lies there.
+pub(super) fn is_there(path: &std::path::Path, size: u64) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == size)
+}

@@ -1,0 +1,178 @@
+//! Reindex: what can be rebuilt from the disk when the catalog is lost or behind.
+
+use std::{
+    collections::HashSet,
+    fmt, fs,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use super::receive::is_there;
+use crate::{
+    catalog::{Catalog, CatalogError, FileRow, FileState, NewFile, RecordError, Whereabouts},
+    ids::{DatasetId, FileId, FileName, Kind},
+    storage::{Digester, Digests, Layout},
+};
+
+/// Something on which disk and catalog do not agree.
+#[derive(Debug, Clone)]
+pub enum Finding {
+    /// A file lies in a dataset's folder and is not in the catalog. Applied, it is recorded, without an owner.
+    Unrecorded {
+        /// The dataset.
+        dataset: DatasetId,
+        /// Its name.
+        name: FileName,
+        /// Where it lies.
+        path: PathBuf,
+    },
+    /// A file is in the catalog and not on the disk, or not with its size. Applied, it is marked as lost.
+    Missing(FileRow),
+    /// A file that was marked as lost is there again. Applied, it counts again if its digest is right.
+    Returned(FileRow),
+    /// Something that is no recording. It is left alone.
+    Stray(PathBuf),
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unrecorded { path, .. } => write!(f, "not in the catalog: {}", path.display()),
+            Self::Missing(row) => write!(f, "not on the disk (or of another size): {} of dataset {}", row.sent_name, row.dataset),
+            Self::Returned(row) => write!(f, "lost, and there again: {} of dataset {}", row.sent_name, row.dataset),
+            Self::Stray(path) => write!(f, "not a recording, left alone: {}", path.display()),
+        }
+    }
+}
+
+/// Compares disk and catalog, and mends the catalog. It never changes a recording.
+pub struct Reindex {
+    catalog: Catalog,
+    layout: Layout,
+}
+
+impl Reindex {
+    /// Works on a house that no server serves at the moment.
+    #[must_use]
+    pub fn new(catalog: Catalog, layout: Layout) -> Self {
+        Self { catalog, layout }
+    }
+
+    /// Everything on which disk and catalog do not agree.
+    ///
+    /// # Errors
+    /// [`ReindexError`].
+    pub async fn look(&self) -> Result<Vec<Finding>, ReindexError> {
+        let mut known = HashSet::new();
+        let mut findings = Vec::new();
+        for row in self.catalog.all_settled().await? {
+            let path = self.path_of(&row);
+            match (row.state, is_there(&path, row.size)) {
+                (FileState::Lost, true) => findings.push(Finding::Returned(row)),
+                (FileState::Placed, false) => findings.push(Finding::Missing(row)),
+                _ => {}
+            }
+            known.insert(path);
+        }
+        for kind in [Kind::Recording, Kind::Model] {
+            self.walk(kind, &known, &mut findings)?;
+        }
+        Ok(findings)
+    }
+
+    /// Mends the catalog as a finding says.
+    ///
+    /// # Errors
+    /// [`ReindexError`].
+    pub async fn apply(&self, finding: &Finding) -> Result<(), ReindexError> {
+        match finding {
+            Finding::Unrecorded { dataset, name, path } => self.record(*dataset, name, path).await?,
+            Finding::Returned(row) if digest(&self.path_of(row))?.sha256_hex() == row.sha256 => self.catalog.placed(vec![row.id]).await?,
+            Finding::Returned(row) => return Err(ReindexError::Changed(self.path_of(row).display().to_string())),
+            Finding::Missing(row) => self.catalog.mark_lost(row).await?,
+            Finding::Stray(_) => {}
+        }
+        Ok(self.catalog.flush().await?)
+    }
+
+    async fn record(&self, dataset: DatasetId, name: &FileName, path: &Path) -> Result<(), ReindexError> {
+        let digests = digest(path)?;
+        self.catalog.found_dataset(dataset).await?;
+        let id = FileId::random();
+        let file = NewFile { id, dataset, device: None, sent_name: name.to_string(), digests, held: None };
+        let recorded = self.catalog.record(vec![file]).await?;
+        match recorded.first().map(|file| &file.row.whereabouts) {
+            Some(Whereabouts::Dataset(reserved)) if reserved == name => Ok(self.catalog.placed(vec![id]).await?),
+            // Another row has the name, and its file has another spelling: the bytes stay, and a person looks.
+            _ => {
+                self.catalog.forget(&[id]).await?;
+                Err(ReindexError::NameTaken(path.display().to_string()))
+            }
+        }
+    }
+
+    fn path_of(&self, row: &FileRow) -> PathBuf {
+        match &row.whereabouts {
+            Whereabouts::Dataset(name) => self.layout.file(row.dataset, name),
+            Whereabouts::Quarantine(_) => self.layout.quarantine(row.id),
+        }
+    }
+
+    fn walk(&self, kind: Kind, known: &HashSet<PathBuf>, findings: &mut Vec<Finding>) -> io::Result<()> {
+        for folder in fs::read_dir(self.layout.kind_folder(kind))? {
+            let folder = folder?;
+            let dataset = folder.file_name().to_str().and_then(DatasetId::from_canonical);
+            let (Some(dataset), true) = (dataset, folder.file_type()?.is_dir()) else {
+                findings.push(Finding::Stray(folder.path()));
+                continue;
+            };
+            for file in fs::read_dir(folder.path())? {
+                let file = file?;
+                let path = file.path();
+                if known.contains(&path) {
+                    continue;
+                }
+                let name = file.file_name().to_str().and_then(FileName::from_stored);
+                findings.push(match name {
+                    Some(name) if file.file_type()?.is_file() && self.layout.file(dataset, &name) == path => {
+                        Finding::Unrecorded { dataset, name, path }
+                    }
+                    _ => Finding::Stray(path),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why the catalog cannot be compared or mended.
+#[derive(Debug, thiserror::Error)]
+pub enum ReindexError {
+    /// The catalog failed.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The catalog refused a file.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The disk failed.
+    #[error("the disk failed: {0}")]
+    Disk(#[from] io::Error),
+    /// Another row has the name.
+    #[error("{0}: the catalog knows another file of this name; rename one of them")]
+    NameTaken(String),
+    /// A file that was lost is there again with other bytes.
+    #[error("{0}: this is not the file that was lost, its bytes differ; move it away")]
+    Changed(String),
+}
+
+fn digest(path: &Path) -> io::Result<Digests> {
+    let mut file = fs::File::open(path)?;
+    let mut digester = Digester::default();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(digester.finish()),
+            read => digester.update(&buffer[..read]),
+        }
+    }
+}

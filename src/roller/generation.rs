@@ -1,0 +1,132 @@
+//! One roll: list what the zip must hold, write the next generation, publish it.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, BufWriter, Read, Seek},
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{RollError, Roller};
+use crate::{
+    archive::{self, Entry, Last},
+    catalog::{FileState, Whereabouts},
+    ids::DatasetId,
+    storage::{Layout, Storage, blocking, publish},
+};
+
+/// nginx's `ETag` is whole seconds and the size: generations must differ by a second at least.
+const STEP: Duration = Duration::from_secs(1);
+
+/// What a generation is made of.
+struct Plan {
+    dataset: DatasetId,
+    wanted: Vec<Entry>,
+    /// Where the bytes of each entry lie, by its name.
+    paths: HashMap<String, PathBuf>,
+    stop: CancellationToken,
+}
+
+impl Roller {
+    /// Publishes a generation that holds at least everything up to `changes`.
+    pub(super) async fn roll(&self, dataset: DatasetId, changes: i64) -> Result<(), RollError> {
+        let started = std::time::Instant::now();
+        let plan = self.plan(dataset).await?;
+        let (storage, entries) = (self.storage.clone(), plan.wanted.len());
+        let copied = blocking(move || plan.carry_out(&storage)).await??;
+        self.catalog.zipped(dataset, changes, copied).await?;
+        tracing::info!(%dataset, entries, copied, ms = started.elapsed().as_millis(), "rolled a zip");
+        Ok(())
+    }
+
+    async fn plan(&self, dataset: DatasetId) -> Result<Plan, RollError> {
+        let files = self.catalog.files(dataset).await?;
+        let mut plan = Plan { dataset, wanted: Vec::new(), paths: HashMap::new(), stop: self.schedule.stop.clone() };
+        for file in files.iter().filter(|file| file.state == FileState::Placed) {
+            if let Whereabouts::Dataset(stored) = &file.whereabouts {
+                let name = Entry::name_of(stored);
+                plan.paths.insert(name.clone(), self.storage.layout().file(dataset, stored));
+                plan.wanted.push(Entry { name, size: file.size, crc32: file.crc32, modified: file.received_at });
+            }
+        }
+        Ok(plan)
+    }
+}
+
+impl Plan {
+    /// Writes and publishes the generation. Returns the bytes that were copied from the last one.
+    fn carry_out(self, storage: &Storage) -> Result<u64, RollError> {
+        let published = storage.layout().zip(self.dataset);
+        if self.wanted.is_empty() {
+            storage.disk().remove(&published)?;
+            return Ok(0);
+        }
+        let (last, last_modified) = self.last_generation(storage.layout())?;
+        if last.as_ref().is_some_and(|last| self.wanted.iter().all(|entry| last.holds(entry))) {
+            return Ok(0);
+        }
+        let room: u64 = self.wanted.iter().map(|entry| entry.size).sum();
+        let Some(_room) = storage.space().admit(room)? else { return Err(RollError::Full) };
+
+        let rolling = storage.layout().rolling(self.dataset);
+        storage.disk().remove(&rolling)?;
+        let made = self.write(storage, last, last_modified);
+        if made.is_err() {
+            storage.disk().remove(&rolling)?;
+        }
+        made
+    }
+
+    fn write(&self, storage: &Storage, last: Option<Last<impl Read + Seek>>, last_modified: SystemTime) -> Result<u64, RollError> {
+        let rolling = storage.layout().rolling(self.dataset);
+        let out = BufWriter::with_capacity(1 << 20, storage.disk().create(&rolling)?);
+        let written = archive::write_generation(out, last, &self.wanted, |entry| self.open(entry));
+        let (out, made) = written.map_err(|error| if self.stop.is_cancelled() { RollError::Stopping } else { error.into() })?;
+        let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        storage.disk().set_modified(&file, SystemTime::now().max(last_modified + STEP))?;
+        publish(&**storage.disk(), &file, &rolling, &storage.layout().zip(self.dataset))?;
+        Ok(made.copied)
+    }
+
+    /// The published generation where it can be taken over, and the time that it bears.
+    fn last_generation(&self, layout: &Layout) -> io::Result<(Option<Last<Stoppable<File>>>, SystemTime)> {
+        let file = match File::open(layout.zip(self.dataset)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((None, SystemTime::UNIX_EPOCH)),
+            Err(error) => return Err(error),
+        };
+        let metadata = file.metadata()?;
+        let last = Last::read(self.stoppable(file), metadata.len()).filter(|last| last.is_part_of(&self.wanted));
+        Ok((last, metadata.modified()?))
+    }
+
+    fn open(&self, wanted: &Entry) -> io::Result<Stoppable<File>> {
+        let path = self.paths.get(&wanted.name).ok_or(io::ErrorKind::NotFound)?;
+        Ok(self.stoppable(File::open(path)?))
+    }
+
+    fn stoppable<R>(&self, inner: R) -> Stoppable<R> {
+        Stoppable { inner, stop: self.stop.clone() }
+    }
+}
+
+/// Ends a long copy when the server stops.
+struct Stoppable<R> {
+    inner: R,
+    stop: CancellationToken,
+}
+
+impl<R: Read> Read for Stoppable<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stop.is_cancelled() { Err(io::Error::other("stopping")) } else { self.inner.read(buffer) }
+    }
+}
+
+impl<R: Seek> Seek for Stoppable<R> {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.inner.seek(to)
+    }
+}

@@ -1,0 +1,163 @@
+//! The rolling zip: marked by uploads, rolled off their path, waited for at the gate.
+
+mod generation;
+mod policy;
+mod schedule;
+
+use std::{io, sync::Arc, time::Duration};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    archive::ArchiveError,
+    catalog::{Catalog, CatalogError},
+    config::ZipConfig,
+    ids::DatasetId,
+    storage::Storage,
+};
+
+/// Why a zip does not hold everything. Cheap to clone: one roll answers everyone who waits for it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RollError {
+    /// A file is damaged or unreadable, or the zip cannot be written.
+    #[error("{0}")]
+    Archive(Arc<ArchiveError>),
+    /// There is no room for the next generation.
+    #[error("there is no room on the disk for the next zip; free some, the recordings are safe")]
+    Full,
+    /// The disk failed.
+    #[error("the disk failed: {0}")]
+    Disk(Arc<io::Error>),
+    /// The catalog failed.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The server is stopping.
+    #[error("the server is stopping")]
+    Stopping,
+}
+
+impl From<io::Error> for RollError {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::StorageFull { Self::Full } else { Self::Disk(Arc::new(error)) }
+    }
+}
+
+impl From<ArchiveError> for RollError {
+    fn from(error: ArchiveError) -> Self {
+        match error {
+            ArchiveError::Zip(zip::result::ZipError::Io(error)) => error.into(),
+            error => Self::Archive(Arc::new(error)),
+        }
+    }
+}
+
+/// Keeps the zips fresh. Cheap to clone; one worker stands behind all clones.
+#[derive(Clone)]
+pub struct Roller {
+    catalog: Catalog,
+    storage: Storage,
+    schedule: Arc<schedule::Schedule>,
+}
+
+/// What a question at the gate found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// The published zip holds every file acknowledged before the question.
+    Fresh,
+    /// There is no such dataset, or it has no files.
+    Nothing,
+    /// The time is up; the roll goes on.
+    NotYet,
+}
+
+impl Roller {
+    /// Starts the worker in `tasks`. It runs until `stop`.
+    #[must_use]
+    pub fn start(catalog: Catalog, storage: Storage, config: &ZipConfig, tasks: &TaskTracker, stop: CancellationToken) -> Self {
+        let roller = Self { catalog, storage, schedule: Arc::new(schedule::Schedule::new(config.clone(), stop)) };
+        tasks.spawn(roller.clone().work(tasks.clone()));
+        roller
+    }
+
+    /// Says that `bytes` of new files lie in a dataset, acknowledged.
+    pub fn mark(&self, dataset: DatasetId, bytes: u64) {
+        self.schedule.mark(dataset, bytes);
+    }
+
+    /// Marks every dataset whose zip was left behind by the last process.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn mark_left_behind(&self) -> Result<(), CatalogError> {
+        for dataset in self.catalog.datasets_to_roll().await? {
+            self.schedule.mark(dataset, 0);
+        }
+        Ok(())
+    }
+
+    /// Waits until the zip of a dataset holds every file acknowledged before this call, at most for `patience`.
+    ///
+    /// # Errors
+    /// [`RollError`] if the zip cannot be made.
+    pub async fn barrier(&self, dataset: DatasetId, patience: Duration) -> Result<Freshness, RollError> {
+        match tokio::time::timeout(patience, self.wait_until_fresh(dataset)).await {
+            Ok(result) => result,
+            Err(_elapsed) => Ok(Freshness::NotYet),
+        }
+    }
+
+    async fn wait_until_fresh(&self, dataset: DatasetId) -> Result<Freshness, RollError> {
+        // Acknowledged files may wait to be marked as placed; behind this they are.
+        self.catalog.flush().await?;
+        let mut wanted = None;
+        loop {
+            let Some(state) = self.catalog.zip_state(dataset).await? else { return Ok(Freshness::Nothing) };
+            let wanted = *wanted.get_or_insert(state.changes);
+            if state.zipped >= wanted && (state.files == 0 || self.is_published(dataset).await?) {
+                return Ok(if state.files == 0 { Freshness::Nothing } else { Freshness::Fresh });
+            }
+            self.schedule.ask(dataset).await?;
+        }
+    }
+
+    async fn is_published(&self, dataset: DatasetId) -> Result<bool, RollError> {
+        Ok(tokio::fs::try_exists(self.storage.layout().zip(dataset)).await?)
+    }
+
+    /// The worker: rolls what is due, a few at once, until it is told to stop.
+    async fn work(self, tasks: TaskTracker) {
+        while let Some(turn) = self.schedule.next().await {
+            let roller = self.clone();
+            tasks.spawn(async move {
+                let result = roller.look_at(&turn).await;
+                roller.schedule.done(turn, result);
+            });
+        }
+    }
+
+    /// Rolls a dataset's zip if it is asked for or the policy says so.
+    async fn look_at(&self, turn: &schedule::Turn) -> Result<policy::Verdict, RollError> {
+        self.catalog.flush().await?;
+        let dataset = turn.dataset;
+        let Some(state) = self.catalog.zip_state(dataset).await? else { return Ok(policy::Verdict::Wait) };
+        let size = tokio::fs::metadata(self.storage.layout().zip(dataset)).await.map_or(0, |found| found.len());
+        let verdict = if turn.asked { policy::Verdict::Roll } else { self.schedule.policy(turn, state, size) };
+        if verdict == policy::Verdict::Roll {
+            let rolled = self.roll(dataset, state.changes).await;
+            self.report(dataset, &rolled).await?;
+            rolled?;
+        }
+        Ok(verdict)
+    }
+
+    async fn report(&self, dataset: DatasetId, rolled: &Result<(), RollError>) -> Result<(), RollError> {
+        match rolled {
+            Err(RollError::Stopping) | Ok(()) => {}
+            Err(error) => {
+                tracing::error!(%dataset, %error, "a zip could not be rolled");
+                self.catalog.zip_failed(dataset, &error.to_string()).await?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,166 @@
+//! Who is next: marks coalesce, one roll a dataset at a time, a few at once, asked-for datasets first.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    RollError,
+    policy::{self, Backlog, Verdict},
+};
+use crate::{catalog::ZipState, config::ZipConfig, ids::DatasetId};
+
+/// The files of a run come one behind the other; the first look waits so long for the rest.
+const SETTLE: Duration = Duration::from_secs(1);
+/// A roll that failed is tried again after this time, unless somebody asks before.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// A dataset whose zip is behind.
+struct Mark {
+    pending: u64,
+    last_arrival: Instant,
+    /// When to look at it unasked; `None` while only a new file or a question can change something.
+    look_at: Option<Instant>,
+    rolling: bool,
+    waiting: Vec<oneshot::Sender<Result<(), RollError>>>,
+}
+
+/// One look at one dataset; its place among the few at once ends with it.
+pub(super) struct Turn {
+    pub(super) dataset: DatasetId,
+    pub(super) asked: bool,
+    pending: u64,
+    quiet: Duration,
+    waiting: Vec<oneshot::Sender<Result<(), RollError>>>,
+    _place: OwnedSemaphorePermit,
+}
+
+pub(super) struct Schedule {
+    config: ZipConfig,
+    marks: Mutex<HashMap<DatasetId, Mark>>,
+    changed: Notify,
+    places: Arc<Semaphore>,
+    pub(super) stop: CancellationToken,
+}
+
+impl Schedule {
+    pub(super) fn new(config: ZipConfig, stop: CancellationToken) -> Self {
+        let places = Arc::new(Semaphore::new(config.rolls_at_once as usize));
+        Self { config, marks: Mutex::default(), changed: Notify::new(), places, stop }
+    }
+
+    pub(super) fn mark(&self, dataset: DatasetId, bytes: u64) {
+        let now = Instant::now();
+        let mut marks = self.marks();
+        let mark = marks.entry(dataset).or_insert_with(|| Mark::new(now));
+        mark.pending = mark.pending.saturating_add(bytes);
+        mark.last_arrival = now;
+        mark.look_at.get_or_insert(now + SETTLE);
+        drop(marks);
+        self.changed.notify_one();
+    }
+
+    /// Waits for the next roll of a dataset that begins after this call.
+    pub(super) async fn ask(&self, dataset: DatasetId) -> Result<(), RollError> {
+        let (answer, answered) = oneshot::channel();
+        self.marks().entry(dataset).or_insert_with(|| Mark::new(Instant::now())).waiting.push(answer);
+        self.changed.notify_one();
+        tokio::select! {
+            rolled = answered => rolled.unwrap_or(Err(RollError::Stopping)),
+            () = self.stop.cancelled() => Err(RollError::Stopping),
+        }
+    }
+
+    /// The next dataset to look at, as soon as there is one and a place is free. `None` when it is time to stop.
+    pub(super) async fn next(&self) -> Option<Turn> {
+        let place = tokio::select! {
+            place = Arc::clone(&self.places).acquire_owned() => place.ok()?,
+            () = self.stop.cancelled() => return None,
+        };
+        let mut place = Some(place);
+        loop {
+            // Registered before the look, so that a mark between look and wait is not missed.
+            let changed = self.changed.notified();
+            let wait = match self.take(&mut place) {
+                Ok(turn) => return Some(turn),
+                Err(wait) => wait,
+            };
+            tokio::select! {
+                () = changed => {}
+                () = tokio::time::sleep(wait) => {}
+                () = self.stop.cancelled() => return None,
+            }
+        }
+    }
+
+    /// Takes the most urgent dataset, or says how long there is nothing to do.
+    fn take(&self, place: &mut Option<OwnedSemaphorePermit>) -> Result<Turn, Duration> {
+        const LONG: Duration = Duration::from_secs(3600);
+        let now = Instant::now();
+        let mut marks = self.marks();
+        let idle = || marks.iter().filter(|(_, mark)| !mark.rolling);
+        let asked = idle().find(|(_, mark)| !mark.waiting.is_empty());
+        let first = idle().filter_map(|(dataset, mark)| Some((mark.look_at?, *dataset))).min();
+        let dataset = match (asked, first) {
+            (Some((dataset, _)), _) => *dataset,
+            (None, Some((at, dataset))) if at <= now => dataset,
+            (None, first) => return Err(first.map_or(LONG, |(at, _)| at - now)),
+        };
+        let (Some(mark), Some(place)) = (marks.get_mut(&dataset), place.take()) else { return Err(LONG) };
+        mark.rolling = true;
+        mark.look_at = None;
+        let waiting = std::mem::take(&mut mark.waiting);
+        let pending = mark.pending;
+        let quiet = now.duration_since(mark.last_arrival);
+        Ok(Turn { dataset, asked: !waiting.is_empty(), pending, quiet, waiting, _place: place })
+    }
+
+    /// What the policy says to a dataset that nobody asked for.
+    pub(super) fn policy(&self, turn: &Turn, state: ZipState, zip: u64) -> Verdict {
+        let backlog = Backlog { zip, pending: turn.pending, arrived: state.arrived, copied: state.copied, quiet: turn.quiet };
+        policy::judge(backlog, &self.config)
+    }
+
+    /// Ends a look: answers who waited, and says when to look again.
+    pub(super) fn done(&self, turn: Turn, result: Result<Verdict, RollError>) {
+        let now = Instant::now();
+        let mut marks = self.marks();
+        if let Some(mark) = marks.get_mut(&turn.dataset) {
+            mark.rolling = false;
+            let again = match &result {
+                Ok(Verdict::Roll) => {
+                    mark.pending = mark.pending.saturating_sub(turn.pending);
+                    None
+                }
+                Ok(Verdict::WhenQuiet(quiet)) => Some(mark.last_arrival + *quiet),
+                Ok(Verdict::Wait) => None,
+                Err(_) => Some(now + RETRY),
+            };
+            mark.look_at = [mark.look_at, again].into_iter().flatten().min();
+            if mark.look_at.is_none() && mark.waiting.is_empty() && mark.pending == 0 {
+                marks.remove(&turn.dataset);
+            }
+        }
+        drop(marks);
+        for waiting in turn.waiting {
+            // Whoever is gone does not wait any more.
+            let _ = waiting.send(result.clone().map(|_| ()));
+        }
+        self.changed.notify_one();
+    }
+
+    fn marks(&self) -> MutexGuard<'_, HashMap<DatasetId, Mark>> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Mark {
+    fn new(now: Instant) -> Self {
+        Self { pending: 0, last_arrival: now, look_at: None, rolling: false, waiting: Vec::new() }
+    }
+}

@@ -1,0 +1,163 @@
+//! Bytes on disk. A file takes its final name only when it is whole and synced; one file builds every path.
+
+mod disk;
+mod incoming;
+mod open;
+mod paths;
+mod place;
+mod space;
+
+use std::{
+    collections::HashSet,
+    fs::{File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+pub use disk::{Disk, FreeSpace, RealDisk};
+pub(crate) use incoming::Digester;
+pub use incoming::{Digests, IncomingFile, ReceivedFile};
+pub use open::{OpenedFile, open_beneath};
+pub use paths::Layout;
+pub use place::{publish, write_over};
+pub use space::{Admission, Space};
+
+use crate::ids::FileId;
+
+/// The folders of the house, and the one disk through which everything durable is done.
+#[derive(Clone)]
+pub struct Storage {
+    layout: Layout,
+    disk: Arc<dyn Disk>,
+    space: Space,
+    durable_folders: Arc<Mutex<HashSet<PathBuf>>>,
+}
+
+/// Why the folders cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another server holds the lock.
+    #[error("another wearhouse already serves {0}: stop it first, or give this one another folder (storage.uploads)")]
+    Locked(String),
+    /// A folder cannot be made or written.
+    #[error("cannot use {path}: {source}; make it a folder that this user can write")]
+    Unusable {
+        /// The folder or file.
+        path: String,
+        /// What the operating system says.
+        source: io::Error,
+    },
+}
+
+/// Holds the house for this process; released when it is dropped.
+#[derive(Debug)]
+pub struct HouseLock {
+    _file: File,
+}
+
+impl Storage {
+    /// Opens the folders under `layout`, making those that are missing. `reserve` bytes of the disk are never filled.
+    ///
+    /// # Errors
+    /// [`OpenError::Unusable`] if a folder cannot be made.
+    pub fn open(layout: Layout, disk: Arc<dyn Disk>, reserve: u64) -> Result<Self, OpenError> {
+        for (folder, mode) in layout.folders() {
+            let unusable = |source| OpenError::Unusable { path: folder.display().to_string(), source };
+            disk.create_folder(&folder, mode).map_err(unusable)?;
+            // Whether it was made now or by a start that was cut short: its name must survive a power cut.
+            disk.sync_folder(folder.parent().unwrap_or(&folder)).map_err(unusable)?;
+        }
+        let space = Space::new(Arc::clone(&disk), layout.house(), reserve);
+        Ok(Self { layout, disk, space, durable_folders: Arc::default() })
+    }
+
+    /// Takes the lock that keeps a second server away. It is the kernel's, so it ends with the process, however that ends.
+    ///
+    /// # Errors
+    /// [`OpenError::Locked`] if another process holds it.
+    pub fn lock(&self) -> Result<HouseLock, OpenError> {
+        let path = self.layout.lock();
+        let unusable = |source| OpenError::Unusable { path: path.display().to_string(), source };
+        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(unusable)?;
+        match file.try_lock() {
+            Ok(()) => Ok(HouseLock { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(OpenError::Locked(self.layout.root().display().to_string())),
+            Err(TryLockError::Error(source)) => Err(unusable(source)),
+        }
+    }
+
+    /// Every path of the house.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The seam through which everything durable is done.
+    #[must_use]
+    pub fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    /// What room there is.
+    #[must_use]
+    pub fn space(&self) -> &Space {
+        &self.space
+    }
+
+    /// Starts a file that is being received. Its bytes go away with the returned value until they are kept.
+    #[must_use]
+    pub fn incoming(&self, id: FileId) -> IncomingFile {
+        IncomingFile::new(Arc::clone(&self.disk), self.layout.incoming(id))
+    }
+
+    /// Removes the incoming files that `wanted` does not know: they were never acknowledged. Returns how many.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn clear_incoming(&self, wanted: impl Fn(FileId) -> bool) -> io::Result<usize> {
+        let mut removed = 0;
+        for entry in std::fs::read_dir(self.layout.incoming_folder())? {
+            let name = entry?.file_name();
+            let id = name.to_str().and_then(|name| name.parse().ok());
+            if !id.is_some_and(&wanted) {
+                self.disk.remove(&self.layout.incoming_folder().join(name))?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Removes zips that were being made when the last process ended.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn clear_rolling(&self) -> io::Result<()> {
+        for entry in std::fs::read_dir(self.layout.rolling_folder())? {
+            self.disk.remove(&entry?.path())?;
+        }
+        Ok(())
+    }
+
+    fn is_known_durable(&self, folder: &Path) -> bool {
+        self.durable_folders.lock().unwrap_or_else(PoisonError::into_inner).contains(folder)
+    }
+
+    fn remember_durable(&self, folder: &Path) {
+        /// Above this the memory is dropped: the price is one more sync a folder.
+        const MOST: usize = 20_000;
+        let mut known = self.durable_folders.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(folder.to_owned());
+    }
+}
+
+/// Runs what blocks, as everything in this room does, on a thread that may block.
+///
+/// # Errors
+/// [`io::ErrorKind::Other`] if it panicked.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
+}

@@ -1,0 +1,108 @@
+//! Room on the disk: what is free, less what has been promised to uploads and rolls that are under way.
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use super::{Disk, FreeSpace};
+
+/// Inodes that are never used up: the catalog and the zips need a few.
+const RESERVED_INODES: u64 = 64;
+
+/// Gives out room on the disk before it is used, so that ten uploads that would each fit do not fill it together.
+#[derive(Clone)]
+pub struct Space {
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
+    reserve: u64,
+    promised: Arc<AtomicU64>,
+}
+
+impl Space {
+    pub(super) fn new(disk: Arc<dyn Disk>, folder: PathBuf, reserve: u64) -> Self {
+        Self { disk, folder, reserve, promised: Arc::default() }
+    }
+
+    /// Promises `bytes`, or returns `None` where they would eat into the reserve or no file can be made.
+    ///
+    /// # Errors
+    /// What the operating system says when asked.
+    pub fn admit(&self, bytes: u64) -> io::Result<Option<Admission>> {
+        let free = self.free()?;
+        let promised = self.promised.fetch_add(bytes, Ordering::Relaxed);
+        let admission = Admission { promised: Arc::clone(&self.promised), left: bytes };
+        let room = free.bytes.saturating_sub(self.reserve).saturating_sub(promised);
+        Ok((bytes <= room && free.inodes > RESERVED_INODES).then_some(admission))
+    }
+
+    /// The room on the file system, promises not counted.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn free(&self) -> io::Result<FreeSpace> {
+        self.disk.free_space(&self.folder)
+    }
+}
+
+/// A promise of room. What has been written is no longer promised; the rest ends with the value.
+pub struct Admission {
+    promised: Arc<AtomicU64>,
+    left: u64,
+}
+
+impl Admission {
+    /// Says that `bytes` of the promise are on the disk now, and so counted there.
+    pub fn spend(&mut self, bytes: u64) {
+        let spent = bytes.min(self.left);
+        self.left -= spent;
+        self.promised.fetch_sub(spent, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.promised.fetch_sub(self.left, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    struct Small {
+        inodes: u64,
+    }
+
+    impl Disk for Small {
+        fn free_space(&self, _: &Path) -> io::Result<FreeSpace> {
+            Ok(FreeSpace { bytes: 1000, inodes: self.inodes, total: 2000 })
+        }
+    }
+
+    fn space(inodes: u64) -> Space {
+        Space::new(Arc::new(Small { inodes }), PathBuf::new(), 100)
+    }
+
+    #[test]
+    fn promises_add_up_and_end() {
+        let space = space(1000);
+        let mut first = space.admit(600).expect("asked").expect("room");
+        assert!(space.admit(301).expect("asked").is_none());
+        first.spend(200);
+        assert!(space.admit(500).expect("asked").is_some());
+        drop(first);
+        assert!(space.admit(900).expect("asked").is_some());
+    }
+
+    #[test]
+    fn without_inodes_there_is_no_room() {
+        assert!(space(64).admit(0).expect("asked").is_none());
+    }
+}
