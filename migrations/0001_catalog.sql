@@ -8,6 +8,7 @@ CREATE TABLE devices (
     created_at        BIGINT NOT NULL,
     generation        BIGINT NOT NULL,             -- of the newest token
     lowest_generation BIGINT NOT NULL,             -- tokens below this one are no longer good
+    signed_by         TEXT,                        -- fingerprint of the secret that signed the newest token
     revoked_at        BIGINT,
     collected_at      BIGINT,                      -- when the newest token was handed out
     last_used_at      BIGINT,

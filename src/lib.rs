@@ -1,10 +1,32 @@
-//! Wearhouse
+//! Wearhouse takes in what wearables record, and hands each recording on as one whole zip.
+//!
+//! The walk of a recording, and the rooms that it passes:
+//!
+//! ```text
+//! watch → http::device → recordings (receive) → storage (whole, synced) → catalog (owner, name, digest)
+//!       → storage (into place, synced) → 2xx with a receipt → roller (marks; rolls the next zip with archive)
+//!       → http::gatekeeper lets a researcher through → nginx, or http::delivery, sends the zip
+//! ```
+//!
+//! One direction: a room uses those below it and never one above.
+//!
+//! | floor | room | what for |
+//! |---|---|---|
+//! | 7 | [`server`] | build, serve, drain, await the workers |
+//! | 6 | [`http`] | the only floor that knows axum, askama and status codes |
+//! | 5 | [`recordings`], [`handshake`] | use cases: receive, browse, decide, recover; ask, grant, collect, revoke |
+//! | 4 | [`roller`] | the rolling zip: mark, coalesce, roll, publish, barrier |
+//! | 3 | [`archive`], [`catalog`] | pure zip making; SQL |
+//! | 2 | [`storage`], [`config`] | bytes on disk; `conf/config.yml` |
+//! | 1 | [`ids`] | ids and names, parsed once, trusted above |
 
 pub mod archive;
 pub mod catalog;
 pub mod config;
 pub mod handshake;
+pub mod http;
 pub mod ids;
 pub mod recordings;
 pub mod roller;
+pub mod server;
 pub mod storage;

@@ -35,10 +35,8 @@ impl Entry {
     }
 
     pub(super) fn options(&self) -> SimpleFileOptions {
-        let options = SimpleFileOptions::default()
-            .last_modified_time(dos_time(self.modified))
-            .unix_permissions(0o644)
-            .large_file(self.size >= LARGE);
+        let options =
+            SimpleFileOptions::default().last_modified_time(dos_time(self.modified)).unix_permissions(0o644).large_file(self.size >= LARGE);
         if DEFLATED.contains(&extension_of(&self.name).as_str()) {
             options.compression_method(CompressionMethod::Deflated).compression_level(Some(DEFLATE_LEVEL))
         } else {

@@ -197,6 +197,10 @@ mod tests {
         let [csv, zip] = [0, 1].map(|index| archive.by_index_data(index).expect("an entry"));
         assert!(csv.compressed_size() < csv.size());
         assert_eq!(zip.compressed_size(), zip.size());
-        assert!(!csv.is_using_data_descriptor() && !zip.is_using_data_descriptor());
+        // Local header (APPNOTE 4.3.7): bit 3 of the flags would say that sizes and CRC come behind the data.
+        let header = usize::try_from(zip.header_start()).expect("small");
+        assert_eq!(bytes[header + 6] & 8, 0);
+        let in_front = [14, 18, 22].map(|at| u32::from_le_bytes(bytes[header + at..header + at + 4].try_into().expect("four")));
+        assert_eq!(in_front, [zip.crc32(), 1035, 1035]);
     }
 }

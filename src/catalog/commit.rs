@@ -47,13 +47,14 @@ enum Job {
     Record(Vec<NewFile>, oneshot::Sender<RecordAnswer>),
     Placed(Vec<FileId>),
     Flush(oneshot::Sender<Result<(), CatalogError>>),
-    Close(oneshot::Sender<()>),
+    Close,
 }
 
 /// The queue to the one task that commits uploads. What is queued first is committed first.
 #[derive(Clone)]
 pub(super) struct Committer {
     queue: mpsc::Sender<Job>,
+    worker: TaskTracker,
 }
 
 impl super::Catalog {
@@ -89,18 +90,19 @@ impl super::Catalog {
 }
 
 impl Committer {
-    pub(super) fn start(pool: SqlitePool, quota: Quota, tasks: &TaskTracker) -> Self {
+    pub(super) fn start(pool: SqlitePool, quota: Quota) -> Self {
         let (queue, jobs) = mpsc::channel(4 * GROUP);
-        tasks.spawn(Worker { pool, quota, unmarked: Vec::new() }.work(jobs));
-        Self { queue }
+        let worker = TaskTracker::new();
+        worker.spawn(Worker { pool, quota, unmarked: Vec::new() }.work(jobs));
+        worker.close();
+        Self { queue, worker }
     }
 
+    /// Commits what is queued, and waits for the worker to end.
     pub(super) async fn close(&self) {
-        let (answer, answered) = oneshot::channel();
-        if self.send(Job::Close(answer)).await.is_ok() {
-            // A dropped sender means that the worker is gone, which is what was asked for.
-            let _ = answered.await;
-        }
+        // A queue that is closed already has a worker that ends by itself.
+        let _ = self.send(Job::Close).await;
+        self.worker.wait().await;
     }
 
     async fn send(&self, job: Job) -> Result<(), CatalogError> {
@@ -125,17 +127,17 @@ impl Worker {
                 Ok(_) => {}
                 Err(_elapsed) => group.push(Job::Placed(Vec::new())),
             }
-            if let Some(closed) = self.commit(group.drain(..).collect()).await {
-                // The other end may have stopped waiting.
-                let _ = closed.send(());
+            let close = group.iter().any(|job| matches!(job, Job::Close));
+            self.commit(group.drain(..)).await;
+            if close {
                 return;
             }
         }
     }
 
-    /// Commits one group and answers everyone in it. Returns who asked to close.
-    async fn commit(&mut self, group: Vec<Job>) -> Option<oneshot::Sender<()>> {
-        let (mut batches, mut answers, mut flushes, mut close) = (Vec::new(), Vec::new(), Vec::new(), None);
+    /// Commits one group and answers everyone in it.
+    async fn commit(&mut self, group: impl Iterator<Item = Job>) {
+        let (mut batches, mut answers, mut flushes) = (Vec::new(), Vec::new(), Vec::new());
         for job in group {
             match job {
                 Job::Record(files, answer) => {
@@ -144,7 +146,7 @@ impl Worker {
                 }
                 Job::Placed(files) => self.unmarked.extend(files),
                 Job::Flush(answer) => flushes.push(answer),
-                Job::Close(answer) => close = Some(answer),
+                Job::Close => {}
             }
         }
         let outcome = self.transact(batches).await;
@@ -161,7 +163,6 @@ impl Worker {
             Ok(results) => answers.into_iter().zip(results).for_each(|(answer, result)| drop(answer.send(result))),
             Err(error) => answers.into_iter().for_each(|answer| drop(answer.send(Err(error.clone().into())))),
         }
-        close
     }
 
     async fn transact(&self, batches: Vec<Vec<NewFile>>) -> Result<Vec<RecordAnswer>, CatalogError> {

@@ -217,12 +217,7 @@ impl Catalog {
 }
 
 /// Makes a dataset the device's: issued to it, adopted by it, or its own already. `false` if it is another device's.
-pub(super) async fn claim(
-    tx: &mut SqliteConnection,
-    uuid: DatasetId,
-    device: Option<DeviceId>,
-    quota: Quota,
-) -> Result<bool, RecordError> {
+pub(super) async fn claim(tx: &mut SqliteConnection, uuid: DatasetId, device: Option<DeviceId>, quota: Quota) -> Result<bool, RecordError> {
     let Some(device) = device else { return Ok(true) };
     let row = sqlx::query("SELECT device FROM datasets WHERE uuid = $1").bind(uuid.to_string()).fetch_optional(&mut *tx).await?;
     let owner: Option<DeviceId> = row.as_ref().map(|row| parsed_or_null(row, "device")).transpose()?.flatten();

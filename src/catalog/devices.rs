@@ -2,11 +2,7 @@
 
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::{
-    Catalog, CatalogError, Millis,
-    files::parsed,
-    now, to_u64,
-};
+use super::{Catalog, CatalogError, Millis, files::parsed, now, to_u64};
 use crate::ids::{DeviceId, Identifier};
 
 /// A device as the catalog knows it.
@@ -130,22 +126,44 @@ impl Catalog {
         Ok(done.rows_affected() == 1)
     }
 
+    /// How many devices that are let in hold a token signed by none of these secrets (given by their fingerprints).
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn count_signed_by_others(&self, fingerprints: &[String]) -> Result<u64, CatalogError> {
+        let rows = sqlx::query(
+            "SELECT signed_by, COUNT(*) AS devices FROM devices WHERE revoked_at IS NULL AND signed_by IS NOT NULL GROUP BY signed_by",
+        )
+        .fetch_all(&self.read)
+        .await?;
+        let mut devices = 0;
+        for row in rows {
+            if !fingerprints.contains(&row.try_get::<String, _>("signed_by")?) {
+                devices += to_u64(row.try_get("devices")?);
+            }
+        }
+        Ok(devices)
+    }
+
     /// Ends every token of a device but the newest. `false` if there is no such device.
     ///
     /// # Errors
     /// [`CatalogError`].
     pub async fn end_older_tokens(&self, id: DeviceId) -> Result<bool, CatalogError> {
-        let done = sqlx::query("UPDATE devices SET lowest_generation = generation WHERE id = $1").bind(id.to_string()).execute(&self.write).await?;
+        let done = sqlx::query("UPDATE devices SET lowest_generation = generation WHERE id = $1")
+            .bind(id.to_string())
+            .execute(&self.write)
+            .await?;
         Ok(done.rows_affected() == 1)
     }
 }
 
 /// Makes room for a token that is being handed out: a new device, or the next generation of a known one. A device that was
 /// revoked is let in again, but its older tokens stay dead. Returns the generation.
-pub(super) async fn next_generation(tx: &mut SqliteConnection, identifier: &Identifier) -> Result<u32, sqlx::Error> {
+pub(super) async fn next_generation(tx: &mut SqliteConnection, identifier: &Identifier, signed_by: &str) -> Result<u32, sqlx::Error> {
     let generation: i64 = sqlx::query_scalar(
-        "INSERT INTO devices (id, identifier, created_at, collected_at, generation, lowest_generation) VALUES ($1, $2, $3, $3, 1, 1) \
-         ON CONFLICT (id) DO UPDATE SET identifier = excluded.identifier, collected_at = excluded.collected_at, \
+        "INSERT INTO devices (id, identifier, created_at, collected_at, signed_by, generation, lowest_generation) VALUES ($1, $2, $3, $3, $4, 1, 1) \
+         ON CONFLICT (id) DO UPDATE SET identifier = excluded.identifier, collected_at = excluded.collected_at, signed_by = excluded.signed_by, \
          generation = devices.generation + 1, revoked_at = NULL, \
          lowest_generation = CASE WHEN devices.revoked_at IS NULL THEN devices.lowest_generation ELSE devices.generation + 1 END \
          RETURNING generation",
@@ -153,6 +171,7 @@ pub(super) async fn next_generation(tx: &mut SqliteConnection, identifier: &Iden
     .bind(identifier.device().to_string())
     .bind(identifier.as_str())
     .bind(now())
+    .bind(signed_by)
     .fetch_one(tx)
     .await?;
     Ok(u32::try_from(generation).unwrap_or(u32::MAX))

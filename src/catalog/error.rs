@@ -30,7 +30,7 @@ impl From<Error> for CatalogError {
         const BUSY: i32 = 5;
         const LOCKED: i32 = 6;
         const FULL: i32 = 13;
-        let code = error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i32>().ok());
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).and_then(|code| code.parse::<i32>().ok());
         match (code.map(|code| code & 0xff), &error) {
             (Some(BUSY | LOCKED), _) | (_, Error::PoolTimedOut) => Self::Busy,
             (Some(FULL), _) => Self::Full,

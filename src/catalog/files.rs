@@ -176,10 +176,11 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`].
     pub async fn files(&self, dataset: DatasetId) -> Result<Vec<FileRow>, CatalogError> {
-        let rows = sqlx::query("SELECT * FROM files WHERE dataset = $1 AND held IS NULL AND state IN ('placed', 'lost') ORDER BY folded_name")
-            .bind(dataset.to_string())
-            .fetch_all(&self.read)
-            .await?;
+        let rows =
+            sqlx::query("SELECT * FROM files WHERE dataset = $1 AND held IS NULL AND state IN ('placed', 'lost') ORDER BY folded_name")
+                .bind(dataset.to_string())
+                .fetch_all(&self.read)
+                .await?;
         Ok(rows.iter().map(FileRow::read).collect::<Result<_, _>>()?)
     }
 
@@ -200,7 +201,8 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`].
     pub async fn count_held(&self) -> Result<u64, CatalogError> {
-        let count = sqlx::query_scalar("SELECT COUNT(*) FROM files WHERE held IS NOT NULL AND state = 'placed'").fetch_one(&self.read).await?;
+        let count =
+            sqlx::query_scalar("SELECT COUNT(*) FROM files WHERE held IS NOT NULL AND state = 'placed'").fetch_one(&self.read).await?;
         Ok(to_u64(count))
     }
 
@@ -248,10 +250,12 @@ impl Catalog {
     /// [`CatalogError`].
     pub async fn release(&self, id: FileId) -> Result<Option<FileRow>, CatalogError> {
         let mut tx = self.writing().await?;
-        let held = sqlx::query("UPDATE files SET held = NULL, state = 'placing' WHERE id = $1 AND held IS NOT NULL AND state = 'placed' RETURNING *")
-            .bind(id.to_string())
-            .fetch_optional(&mut *tx)
-            .await?;
+        let held = sqlx::query(
+            "UPDATE files SET held = NULL, state = 'placing' WHERE id = $1 AND held IS NOT NULL AND state = 'placed' RETURNING *",
+        )
+        .bind(id.to_string())
+        .fetch_optional(&mut *tx)
+        .await?;
         let Some(mut row) = held.as_ref().map(FileRow::read).transpose()? else { return Ok(None) };
         let name = reserve_name(&mut tx, id, row.dataset, &FileName::from_sent(&row.sent_name), None).await?;
         row.whereabouts = Whereabouts::Dataset(name);
@@ -420,7 +424,11 @@ pub(super) async fn mark_placed(tx: &mut SqliteConnection, files: &[FileId]) -> 
             .await?;
         let Some(row) = marked.as_ref().map(FileRow::read).transpose()? else { continue };
         if let Some(device) = row.device {
-            sqlx::query("UPDATE devices SET last_used_at = $2 WHERE id = $1").bind(device.to_string()).bind(now()).execute(&mut *tx).await?;
+            sqlx::query("UPDATE devices SET last_used_at = $2 WHERE id = $1")
+                .bind(device.to_string())
+                .bind(now())
+                .execute(&mut *tx)
+                .await?;
         }
         if let Whereabouts::Dataset(_) = row.whereabouts {
             datasets::count(tx, row.dataset, 1, to_i64(row.size)).await?;

@@ -13,7 +13,6 @@ use sqlx::{
     Sqlite, SqlitePool, Transaction,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use tokio_util::task::TaskTracker;
 
 pub use commit::{RecordError, Recorded};
 pub use datasets::{Dataset, DatasetFilter, ZipState};
@@ -55,12 +54,12 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Opens the catalog, makes it where there is none, and brings its schema up to date. The task that commits uploads
-    /// runs in `tasks` until [`Catalog::close`].
+    /// Opens the catalog, makes it where there is none, and brings its schema up to date. Uploads are committed by a task of
+    /// its own, until [`Catalog::close`].
     ///
     /// # Errors
     /// [`CatalogError`] where the file is not a catalog of this program's version, or cannot be used.
-    pub async fn open(path: &Path, quota: Quota, tasks: &TaskTracker) -> Result<Self, CatalogError> {
+    pub async fn open(path: &Path, quota: Quota) -> Result<Self, CatalogError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -72,7 +71,7 @@ impl Catalog {
         let write = pool.clone().max_connections(1).connect_with(options.clone()).await?;
         sqlx::migrate!().run(&write).await?;
         let read = pool.max_connections(4).connect_with(options.read_only(true)).await?;
-        let committer = commit::Committer::start(write.clone(), quota, tasks);
+        let committer = commit::Committer::start(write.clone(), quota);
         Ok(Self { read, write, committer })
     }
 

@@ -58,11 +58,11 @@ pub enum Poll {
 
 impl Catalog {
     /// One poll of an identifier. Of two polls of a granted request that race, one collects. A grant older than `lifetime`
-    /// (milliseconds) has lapsed; of more than `most` open requests the stalest gives way.
+    /// (milliseconds) has lapsed; of more than `most` open requests the stalest gives way. `signed_by` is the fingerprint of the secret that is about to sign.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn poll(&self, identifier: &Identifier, lifetime: Millis, most: u32) -> Result<Poll, CatalogError> {
+    pub async fn poll(&self, identifier: &Identifier, lifetime: Millis, most: u32, signed_by: &str) -> Result<Poll, CatalogError> {
         let mut tx = self.writing().await?;
         let granted = sqlx::query("DELETE FROM requests WHERE identifier = $1 AND granted_at > $2 RETURNING id")
             .bind(identifier.as_str())
@@ -70,7 +70,7 @@ impl Catalog {
             .fetch_optional(&mut *tx)
             .await?;
         let poll = if granted.is_some() {
-            Poll::Collected(devices::next_generation(&mut tx, identifier).await?)
+            Poll::Collected(devices::next_generation(&mut tx, identifier, signed_by).await?)
         } else if touch(&mut tx, identifier).await? {
             Poll::Pending
         } else {

@@ -57,11 +57,8 @@ impl Report {
             return Ok(());
         }
         let document = Document::from_str_relaxed(text).0;
-        let mut problems: Vec<Problem> = self
-            .0
-            .into_iter()
-            .map(|(field, message)| Problem { line: line_of(&document, text, &field), field, message })
-            .collect();
+        let mut problems: Vec<Problem> =
+            self.0.into_iter().map(|(field, message)| Problem { line: line_of(&document, text, &field), field, message }).collect();
         problems.sort_by_key(|problem| problem.line);
         Err(Problems(problems))
     }
@@ -71,7 +68,10 @@ impl Report {
 pub(super) fn deserialize<T: DeserializeOwned + Default>(text: &str, example: &Config) -> Result<T, Problems> {
     let whole = |line, message: &str| Problems(vec![Problem { line, field: String::new(), message: message.to_owned() }]);
     let value: Value = serde_yaml::from_str(text).map_err(|error| {
-        whole(error.location().map(|at| at.line()), "this is not YAML: look for a tab, a missing space after a colon, an open quote or bracket, or a key that stands twice")
+        whole(
+            error.location().map(|at| at.line()),
+            "this is not YAML: look for a tab, a missing space after a colon, an open quote or bracket, or a key that stands twice",
+        )
     })?;
     if value.is_null() {
         return Ok(T::default());
@@ -114,7 +114,9 @@ fn compare(path: &str, value: &Value, shape: &Value, report: &mut Report) {
         }
         (Value::Sequence(_), _) => report.say(path, "write a list, one item a line behind a dash"),
         (Value::Number(example), given) if !given.is_u64() => report.say(path, format!("write a whole number, for example {example}")),
-        (Value::String(_), given) if !given.is_string() => report.say(path, "write a text; put it in quotes where it looks like something else"),
+        (Value::String(_), given) if !given.is_string() => {
+            report.say(path, "write a text; put it in quotes where it looks like something else");
+        }
         (Value::String(_), Value::String(given)) => check_word(path, given, report),
         _ => {}
     }
@@ -124,7 +126,7 @@ fn compare(path: &str, value: &Value, shape: &Value, report: &mut Report) {
 fn check_word(path: &str, given: &str, report: &mut Report) {
     let words: &[&str] = match path {
         "log.level" => &["error", "warn", "info", "debug", "trace"],
-        _ if path.starts_with("users[") && path.ends_with(".role") => &["researcher", "operator"],
+        _ if path.starts_with("users[") && path.rsplit('.').next() == Some("role") => &["researcher", "operator"],
         _ => return,
     };
     if !words.contains(&given) {

@@ -65,7 +65,7 @@ pub enum OpenError {
 ///
 /// # Errors
 /// [`OpenError`]; the file is then as it was.
-pub fn open(path: &Path, chosen: Option<Secret>) -> Result<(Config, Option<FirstPassword>), OpenError> {
+pub fn open(path: &Path, chosen: Option<&Secret>) -> Result<(Config, Option<FirstPassword>), OpenError> {
     let first = if path.exists() { None } else { Some(write_first(path, chosen)?) };
     let text = read(path)?;
     let config = parse(&text, path)?;
@@ -108,16 +108,16 @@ fn write(path: &Path, text: &str) -> Result<(), OpenError> {
     write_over(&RealDisk, path, text.as_bytes(), MODE).map_err(|source| OpenError::Io { path: path.display().to_string(), source })
 }
 
-fn write_first(path: &Path, chosen: Option<Secret>) -> Result<FirstPassword, OpenError> {
+fn write_first(path: &Path, chosen: Option<&Secret>) -> Result<FirstPassword, OpenError> {
     let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
     let catalog = Layout::new(super::resolve(&folder, &super::StorageConfig::default().uploads)).catalog();
     if catalog.exists() {
         return Err(OpenError::Missing { path: path.display().to_string(), catalog: catalog.display().to_string() });
     }
-    if chosen.as_ref().is_some_and(|password| super::looks_weak(password.expose(), 12, 6)) {
+    if chosen.is_some_and(|password| super::looks_weak(password.expose(), 12, 6)) {
         return Err(OpenError::WeakPassword);
     }
-    let password = chosen.clone().unwrap_or_else(|| Secret::new(BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 15]>())));
+    let password = chosen.cloned().unwrap_or_else(|| Secret::new(BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 15]>())));
     let secret = BASE64_STANDARD.encode(rand::random::<[u8; 32]>());
     let text = SAMPLE
         .replace("secret: \"\"", &format!("secret: {secret}"))

@@ -3,6 +3,7 @@
 mod diagnose;
 mod file;
 mod handshake;
+mod in_force;
 mod limits;
 mod log;
 mod secret;
@@ -16,10 +17,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use self::{diagnose::Report, secret::looks_weak};
 pub use self::{
     diagnose::{Problem, Problems},
     file::{FirstPassword, OpenError, check, hash_password, open},
     handshake::HandshakeConfig,
+    in_force::SettingInForce,
     limits::LimitsConfig,
     log::{LogConfig, LogLevel},
     secret::Secret,
@@ -29,7 +32,6 @@ pub use self::{
     users::{Role, UserConfig},
     zip::ZipConfig,
 };
-use self::{diagnose::Report, secret::looks_weak};
 
 /// The commented file that the first start writes: every setting with its default.
 pub const SAMPLE: &str = include_str!("sample.yml");
@@ -80,11 +82,7 @@ impl Config {
     fn example() -> Self {
         let secret = Secret::new("the output of: openssl rand -base64 32");
         let user = UserConfig { name: "admin".to_owned(), role: Role::Operator, password: Secret::new("") };
-        Self {
-            security: SecurityConfig { secret: secret.clone(), previous_secrets: vec![secret] },
-            users: vec![user],
-            ..Self::default()
-        }
+        Self { security: SecurityConfig { secret: secret.clone(), previous_secrets: vec![secret] }, users: vec![user], ..Self::default() }
     }
 }
 

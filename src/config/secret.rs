@@ -42,6 +42,8 @@ impl Serialize for Secret {
 pub(super) fn looks_weak(text: &str, shortest: usize, fewest_different: usize) -> bool {
     let lower = text.to_lowercase();
     let different: std::collections::HashSet<char> = text.chars().collect();
-    let example = ["changeme", "change-me", "change_me", "default", "example", "wearhouse", "password", "123456"].iter().any(|word| lower.contains(word));
+    let example = ["changeme", "change-me", "change_me", "default", "example", "wearhouse", "password", "123456"]
+        .iter()
+        .any(|word| lower.contains(word));
     text.chars().count() < shortest || different.len() < fewest_different || example
 }

@@ -42,7 +42,9 @@ pub enum GrantError {
     #[error("there is no such request any more: it was collected, denied, or gave way to newer ones")]
     Gone,
     /// Two callers use one identifier, and only one of them can be the watch.
-    #[error("{0} different callers ask under this identifier, so the token may go to the wrong one; make sure, then grant it with override")]
+    #[error(
+        "{0} different callers ask under this identifier, so the token may go to the wrong one; make sure, then grant it with override"
+    )]
     SeveralCallers(usize),
     /// The catalog failed.
     #[error(transparent)]
@@ -55,6 +57,8 @@ pub struct Handshake {
     catalog: Catalog,
     signer: Signer,
     callers: Arc<callers::Callers>,
+    /// The fingerprint of the secret that signs.
+    signed_by: Arc<str>,
     grant_lifetime: Millis,
     open_requests: u32,
 }
@@ -63,9 +67,11 @@ impl Handshake {
     /// The desk of a house.
     #[must_use]
     pub fn new(catalog: Catalog, config: &Config) -> Self {
+        let signer = Signer::new(&config.security);
         Self {
             catalog,
-            signer: Signer::new(&config.security),
+            signed_by: signer.fingerprints().swap_remove(0).into(),
+            signer,
             callers: Arc::new(callers::Callers::new()),
             grant_lifetime: config.handshake.grant_lifetime(),
             open_requests: config.limits.open_requests,
@@ -78,7 +84,7 @@ impl Handshake {
     /// [`CatalogError`].
     pub async fn ask(&self, identifier: &Identifier, caller: IpAddr) -> Result<Answer, CatalogError> {
         self.callers.note(identifier, caller);
-        Ok(match self.catalog.poll(identifier, self.grant_lifetime, self.open_requests).await? {
+        Ok(match self.catalog.poll(identifier, self.grant_lifetime, self.open_requests, &self.signed_by).await? {
             Poll::New => Answer::New,
             Poll::Pending => Answer::Pending,
             Poll::Collected(generation) => {
@@ -126,6 +132,40 @@ impl Handshake {
     /// [`CatalogError`].
     pub async fn deny(&self, id: &str) -> Result<bool, CatalogError> {
         self.catalog.deny(id).await
+    }
+
+    /// All devices that were ever let in, the last used first.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn devices(&self) -> Result<Vec<Device>, CatalogError> {
+        self.catalog.devices().await
+    }
+
+    /// Shuts a device out, or lets it in again with the tokens that it had. `false` if there is no such device.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn set_revoked(&self, device: DeviceId, revoked: bool) -> Result<bool, CatalogError> {
+        let known = self.catalog.set_revoked(device, revoked).await?;
+        tracing::info!(%device, revoked, known, "a device was revoked or restored");
+        Ok(known)
+    }
+
+    /// Ends every token of a device but its newest. `false` if there is no such device.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn end_older_tokens(&self, device: DeviceId) -> Result<bool, CatalogError> {
+        self.catalog.end_older_tokens(device).await
+    }
+
+    /// How many devices would be locked out, since no secret of the config signed their token.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn locked_out(&self) -> Result<u64, CatalogError> {
+        self.catalog.count_signed_by_others(&self.signer.fingerprints()).await
     }
 
     /// The device that a token lets in; `None` if the token is not ours, was ended, or the device is revoked.

@@ -37,6 +37,13 @@ impl Signer {
         Self { secrets: secrets.map(|secret| secret.expose().as_bytes().to_vec()).collect() }
     }
 
+    /// What tells the secrets apart without giving them away: the current one first.
+    #[must_use]
+    pub fn fingerprints(&self) -> Vec<String> {
+        let short = |secret: &Vec<u8>| BASE64_URL_SAFE_NO_PAD.encode(&signature(secret, b"fingerprint")[..9]);
+        self.secrets.iter().map(short).collect()
+    }
+
     /// The token of a claim: 71 characters that go into a header as they are.
     #[must_use]
     pub fn sign(&self, claim: Claim) -> String {

@@ -1,5 +1,6 @@
 //! What can be done with recordings: receive, browse, decide over quarantine, recover, reindex.
 
+mod browse;
 mod quarantine;
 mod receive;
 mod recover;
@@ -8,6 +9,7 @@ mod turns;
 
 use std::{io, sync::Arc};
 
+pub use browse::{Contents, Totals};
 pub use quarantine::DecideError;
 pub use receive::{Receipt, Upload};
 pub use reindex::{Finding, Reindex, ReindexError};

@@ -32,6 +32,7 @@ impl Recordings {
     /// # Errors
     /// [`CatalogError`].
     pub async fn quarantined(&self, most: u32) -> Result<(Vec<FileRow>, u64), CatalogError> {
+        self.catalog.flush().await?;
         Ok((self.catalog.held(most).await?, self.catalog.count_held().await?))
     }
 
@@ -42,6 +43,7 @@ impl Recordings {
     /// # Errors
     /// [`DecideError`].
     pub async fn release(&self, id: FileId) -> Result<(), DecideError> {
+        self.catalog.flush().await?;
         let held = self.catalog.file(id).await?.ok_or(DecideError::Gone)?;
         let Whereabouts::Quarantine(reason) = held.whereabouts else { return Err(DecideError::Gone) };
         let row = self.catalog.release(id).await?.ok_or(DecideError::Gone)?;
@@ -63,6 +65,7 @@ impl Recordings {
     /// # Errors
     /// [`DecideError`].
     pub async fn discard(&self, id: FileId) -> Result<(), DecideError> {
+        self.catalog.flush().await?;
         if !self.catalog.discard(id).await? {
             return Err(DecideError::Gone);
         }

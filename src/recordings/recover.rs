@@ -42,9 +42,11 @@ impl Recordings {
         if row.state == FileState::Discarding {
             return self.finish_discard(row.id).await;
         }
-        match self.bring_home(row.clone()).await? {
-            true => self.catalog.placed(vec![row.id]).await?,
-            false => self.catalog.forget(&[row.id]).await?,
+        let id = row.id;
+        if self.bring_home(row).await? {
+            self.catalog.placed(vec![id]).await?;
+        } else {
+            self.catalog.forget(&[id]).await?;
         }
         Ok(())
     }

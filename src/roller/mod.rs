@@ -38,7 +38,11 @@ pub enum RollError {
 
 impl From<io::Error> for RollError {
     fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::StorageFull { Self::Full } else { Self::Disk(Arc::new(error)) }
+        if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+            Self::Full
+        } else {
+            Self::Disk(Arc::new(error))
+        }
     }
 }
 
@@ -130,7 +134,7 @@ impl Roller {
             let roller = self.clone();
             tasks.spawn(async move {
                 let result = roller.look_at(&turn).await;
-                roller.schedule.done(turn, result);
+                roller.schedule.done(turn, &result);
             });
         }
     }

@@ -51,7 +51,13 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     fn backlog(zip: u64, pending: u64, quiet_minutes: u64) -> Backlog {
-        Backlog { zip: zip * MIB, pending: pending * MIB, arrived: (zip + pending) * MIB, copied: 0, quiet: Duration::from_secs(quiet_minutes * 60) }
+        Backlog {
+            zip: zip * MIB,
+            pending: pending * MIB,
+            arrived: (zip + pending) * MIB,
+            copied: 0,
+            quiet: Duration::from_secs(quiet_minutes * 60),
+        }
     }
 
     #[test]

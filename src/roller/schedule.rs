@@ -127,12 +127,12 @@ impl Schedule {
     }
 
     /// Ends a look: answers who waited, and says when to look again.
-    pub(super) fn done(&self, turn: Turn, result: Result<Verdict, RollError>) {
+    pub(super) fn done(&self, turn: Turn, result: &Result<Verdict, RollError>) {
         let now = Instant::now();
         let mut marks = self.marks();
         if let Some(mark) = marks.get_mut(&turn.dataset) {
             mark.rolling = false;
-            let again = match &result {
+            let again = match result {
                 Ok(Verdict::Roll) => {
                     mark.pending = mark.pending.saturating_sub(turn.pending);
                     None
@@ -149,7 +149,7 @@ impl Schedule {
         drop(marks);
         for waiting in turn.waiting {
             // Whoever is gone does not wait any more.
-            let _ = waiting.send(result.clone().map(|_| ()));
+            let _ = waiting.send(result.as_ref().map(|_| ()).map_err(Clone::clone));
         }
         self.changed.notify_one();
     }

@@ -56,6 +56,12 @@ pub struct Admission {
 }
 
 impl Admission {
+    /// Bytes that are promised still.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.left
+    }
+
     /// Says that `bytes` of the promise are on the disk now, and so counted there.
     pub fn spend(&mut self, bytes: u64) {
         let spent = bytes.min(self.left);

@@ -1,0 +1,108 @@
+//! Quarantine: files that a person must look at.
+
+use askama::Template;
+use axum::{Json, extract::State, http::StatusCode, response::Redirect};
+use serde::Serialize;
+
+use crate::{
+    catalog::{FileRow, Millis, Whereabouts},
+    http::{
+        auth::Admin,
+        error::Problem,
+        extract::Id,
+        html::{Page, filters},
+        state::App,
+    },
+    ids::{DatasetId, DeviceId, FileId},
+    recordings::{DecideError, Recordings},
+};
+
+/// Files on the page; those behind them come when these are decided.
+const MOST: u32 = 200;
+
+/// A file in quarantine, as JSON.
+#[derive(Serialize)]
+pub struct HeldView {
+    id: FileId,
+    dataset: DatasetId,
+    device: Option<DeviceId>,
+    sent_name: String,
+    size: u64,
+    sha256: String,
+    received_at: Millis,
+    reason: &'static str,
+    explanation: &'static str,
+}
+
+/// The newest files in quarantine, as JSON.
+#[derive(Serialize)]
+pub struct QuarantineView {
+    files: Vec<HeldView>,
+    /// How many there are in all.
+    total: u64,
+}
+
+#[derive(Template)]
+#[template(path = "admin/quarantine.html")]
+pub struct QuarantinePage {
+    admin: Admin,
+    quarantine: QuarantineView,
+}
+
+impl HeldView {
+    fn of(file: FileRow) -> Option<Self> {
+        let Whereabouts::Quarantine(held) = file.whereabouts else { return None };
+        Some(Self {
+            id: file.id,
+            dataset: file.dataset,
+            device: file.device,
+            sent_name: file.sent_name,
+            size: file.size,
+            sha256: file.sha256,
+            received_at: file.received_at,
+            reason: held.as_str(),
+            explanation: held.explain(),
+        })
+    }
+}
+
+async fn view(recordings: &Recordings) -> Result<QuarantineView, Problem> {
+    let (files, total) = recordings.quarantined(MOST).await?;
+    Ok(QuarantineView { files: files.into_iter().filter_map(HeldView::of).collect(), total })
+}
+
+fn back(_: StatusCode) -> Redirect {
+    Redirect::to("/quarantine/")
+}
+
+pub async fn page(admin: Admin, State(recordings): State<Recordings>) -> Result<Page<QuarantinePage>, Problem> {
+    Ok(Page(QuarantinePage { admin, quarantine: view(&recordings).await? }))
+}
+
+pub async fn release_on_page(admin: Admin, app: State<App>, id: Id<FileId>) -> Result<Redirect, Problem> {
+    release(admin, app, id).await.map(back)
+}
+
+pub async fn discard_on_page(admin: Admin, app: State<App>, id: Id<FileId>) -> Result<Redirect, Problem> {
+    discard(admin, app, id).await.map(back)
+}
+
+pub async fn list(_: Admin, State(recordings): State<Recordings>) -> Result<Json<QuarantineView>, Problem> {
+    view(&recordings).await.map(Json)
+}
+
+pub async fn release(_: Admin, State(app): State<App>, Id(id): Id<FileId>) -> Result<StatusCode, Problem> {
+    let recordings = app.recordings.clone();
+    decide(&app, async move { recordings.release(id).await }).await
+}
+
+pub async fn discard(_: Admin, State(app): State<App>, Id(id): Id<FileId>) -> Result<StatusCode, Problem> {
+    let recordings = app.recordings.clone();
+    decide(&app, async move { recordings.discard(id).await }).await
+}
+
+/// On a task of its own: a browser that goes away must not cancel a decision half way.
+async fn decide(app: &App, decision: impl Future<Output = Result<(), DecideError>> + Send + 'static) -> Result<StatusCode, Problem> {
+    app.tasks.spawn(decision).await.map_err(|error| Problem::internal(&error))??;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,139 @@
+//! Names and passwords: verified slowly, remembered briefly, and never a way to keep others waiting.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use argon2::{Argon2, PasswordVerifier, password_hash::phc::PasswordHash};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use tokio::sync::Semaphore;
+
+use super::Admin;
+use crate::{
+    config::{Secret, UserConfig, hash_password},
+    http::error::Problem,
+    storage::blocking,
+};
+
+/// A page behind `auth_request` asks with every file; a good login is asked of Argon2 once in this time.
+const REMEMBERED: Duration = Duration::from_secs(60);
+/// Verifications at once: each takes 19 MiB and a core.
+const AT_ONCE: usize = 2;
+/// Verifications that may wait. One more is told to come back.
+const WAITING: usize = 32;
+/// What a wrong login costs its address, doubled with each further one, at most [`LONGEST_PENALTY`].
+const PENALTY: Duration = Duration::from_millis(250);
+const LONGEST_PENALTY: Duration = Duration::from_secs(8);
+/// After this time without a wrong login an address starts anew.
+const FORGIVEN: Duration = Duration::from_secs(600);
+/// Entries above which what has expired is forgotten.
+const MANY: usize = 10_000;
+
+type Fingerprint = [u8; 32];
+
+/// The users of the config, and who has shown a good password lately.
+pub struct Passwords {
+    users: Vec<UserConfig>,
+    key: [u8; 32],
+    /// A hash of nothing, verified where there is no such user, so that the time does not tell.
+    nobody: String,
+    remembered: Mutex<HashMap<Fingerprint, Instant>>,
+    wrong: Mutex<HashMap<IpAddr, (u32, Instant)>>,
+    verifying: Semaphore,
+    waiting: AtomicUsize,
+}
+
+impl Passwords {
+    /// The users of a config, whose passwords are hashes.
+    #[must_use]
+    pub fn new(users: Vec<UserConfig>) -> Self {
+        Self {
+            users,
+            key: rand::random(),
+            nobody: hash_password(&Secret::new("")),
+            remembered: Mutex::default(),
+            wrong: Mutex::default(),
+            verifying: Semaphore::new(AT_ONCE),
+            waiting: AtomicUsize::new(0),
+        }
+    }
+
+    /// The user, if name and password were verified a moment ago.
+    #[must_use]
+    pub fn remembered(&self, name: &str, password: &str) -> Option<Admin> {
+        let until = *lock(&self.remembered).get(&self.fingerprint(name, password))?;
+        let user = self.users.iter().find(|user| user.name == name)?;
+        (Instant::now() < until).then(|| Admin { name: user.name.clone(), role: user.role })
+    }
+
+    /// The user, if name and password are good. A wrong answer takes the longer the more wrong ones came from `address`.
+    ///
+    /// # Errors
+    /// 503 if too many wait to be verified.
+    pub async fn verify(&self, name: &str, password: &str, address: IpAddr) -> Result<Option<Admin>, Problem> {
+        let user = self.users.iter().find(|user| user.name == name);
+        let hash = user.map_or(&*self.nobody, |user| user.password.expose()).to_owned();
+        let good = self.argon2(hash, password.to_owned()).await?;
+        let Some(user) = user.filter(|_| good) else {
+            tokio::time::sleep(self.penalty(address)).await;
+            return Ok(None);
+        };
+        self.remember(self.fingerprint(name, password));
+        lock(&self.wrong).remove(&address);
+        Ok(Some(Admin { name: user.name.clone(), role: user.role }))
+    }
+
+    async fn argon2(&self, hash: String, password: String) -> Result<bool, Problem> {
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(Problem::unavailable("too many logins at once; try again", 5));
+        }
+        let place = self.verifying.acquire().await;
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        let _place = place.map_err(|error| Problem::internal(&error))?;
+        let verify = move || {
+            let hash = PasswordHash::new(&hash).ok();
+            hash.is_some_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+        };
+        Ok(blocking(verify).await?)
+    }
+
+    fn remember(&self, fingerprint: Fingerprint) {
+        let now = Instant::now();
+        let mut remembered = lock(&self.remembered);
+        remembered.retain(|_, until| now < *until);
+        remembered.insert(fingerprint, now + REMEMBERED);
+    }
+
+    fn penalty(&self, address: IpAddr) -> Duration {
+        let now = Instant::now();
+        let mut wrong = lock(&self.wrong);
+        if wrong.len() >= MANY {
+            wrong.retain(|_, (_, last)| now.duration_since(*last) < FORGIVEN);
+        }
+        let (count, last) = wrong.entry(address).or_insert((0, now));
+        *count = if now.duration_since(*last) < FORGIVEN { count.saturating_add(1) } else { 1 };
+        *last = now;
+        LONGEST_PENALTY.min(PENALTY * 2_u32.saturating_pow((*count - 1).min(8)))
+    }
+
+    /// What stands for a login in memory: it gives neither name nor password away.
+    fn fingerprint(&self, name: &str, password: &str) -> Fingerprint {
+        let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
+        mac.update(&(name.len() as u64).to_be_bytes());
+        mac.update(name.as_bytes());
+        mac.update(password.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

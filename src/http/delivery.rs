@@ -1,0 +1,117 @@
+//! Sending a file without nginx: ranges, a strong ETag in nginx's own form, and `If-Range` (RFC 9110, 13 and 14).
+
+use std::{io::SeekFrom, path::PathBuf, time::SystemTime};
+
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tokio_util::io::ReaderStream;
+
+use super::error::Problem;
+use crate::storage::{OpenedFile, blocking, open_beneath};
+
+/// Read from the disk at once.
+const CHUNK: usize = 256 << 10;
+/// Nothing that was uploaded runs in a browser.
+const SANDBOX: &str = "sandbox; default-src 'none'";
+
+/// Sends the file at `path` beneath `root`, or the range of it that is asked for.
+pub async fn send(root: PathBuf, path: PathBuf, request: Request) -> Result<Response, Problem> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Err(Problem::method_not_allowed());
+    }
+    let relative = path.strip_prefix(&root).map_err(|_| Problem::forbidden())?.to_owned();
+    let opened = blocking(move || open_beneath(&root, &relative)).await?;
+    let file = opened.map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Problem::not_found("file"),
+        std::io::ErrorKind::PermissionDenied => Problem::forbidden(),
+        _ => error.into(),
+    })?;
+    Ok(respond(file, request.headers()).await?)
+}
+
+async fn respond(opened: OpenedFile, asked: &HeaderMap) -> std::io::Result<Response> {
+    let (etag, modified) = (etag(&opened), httpdate::fmt_http_date(opened.modified));
+    let mut response = match wanted(asked, &opened, &etag, &modified) {
+        Wanted::Nothing => StatusCode::NOT_MODIFIED.into_response(),
+        Wanted::Unsatisfiable => {
+            let mut response = StatusCode::RANGE_NOT_SATISFIABLE.into_response();
+            response.headers_mut().insert(header::CONTENT_RANGE, value(format!("bytes */{}", opened.size)));
+            response
+        }
+        Wanted::All => {
+            let size = opened.size;
+            body(opened, 0, size).await?
+        }
+        Wanted::Range(first, last) => {
+            let range = format!("bytes {first}-{last}/{}", opened.size);
+            let mut response = body(opened, first, last - first + 1).await?;
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            response.headers_mut().insert(header::CONTENT_RANGE, value(range));
+            response
+        }
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::ETAG, value(etag));
+    headers.insert(header::LAST_MODIFIED, value(modified));
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(SANDBOX));
+    Ok(response)
+}
+
+/// The headers are of our own making: digits, hexadecimal digits, a date.
+fn value(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+async fn body(opened: OpenedFile, first: u64, length: u64) -> std::io::Result<Response> {
+    let mut file = tokio::fs::File::from_std(opened.file);
+    file.set_max_buf_size(CHUNK);
+    if first > 0 {
+        file.seek(SeekFrom::Start(first)).await?;
+    }
+    let mut response = Body::from_stream(ReaderStream::with_capacity(file.take(length), CHUNK)).into_response();
+    response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    Ok(response)
+}
+
+/// nginx's form: the time in seconds and the size, so that a download begun with one can be finished with the other.
+fn etag(file: &OpenedFile) -> String {
+    let seconds = file.modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    format!("\"{seconds:x}-{:x}\"", file.size)
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Wanted {
+    All,
+    Range(u64, u64),
+    Nothing,
+    Unsatisfiable,
+}
+
+fn wanted(asked: &HeaderMap, file: &OpenedFile, etag: &str, modified: &str) -> Wanted {
+    let text = |name| asked.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    if text(header::IF_NONE_MATCH)
+        .is_some_and(|tags| tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag || tag.trim() == "*"))
+    {
+        return Wanted::Nothing;
+    }
+    // A weak tag never matches here, and a date only when it is the very date that we sent.
+    let same = text(header::IF_RANGE).is_none_or(|validator| validator == etag || validator == modified);
+    let Some(range) = text(header::RANGE).filter(|_| same) else { return Wanted::All };
+    let Ok(ranges) = http_range_header::parse_range_header(range) else { return Wanted::All };
+    match ranges.validate(file.size).as_deref() {
+        Ok([one]) => Wanted::Range(*one.start(), *one.end()),
+        // Several ranges may be answered with the whole (RFC 9110, 14.2); nobody resumes a download that way.
+        Ok(_) => Wanted::All,
+        Err(_) => Wanted::Unsatisfiable,
+    }
+}

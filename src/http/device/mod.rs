@@ -1,0 +1,6 @@
+//! What a watch calls. Every refusal is a non-2xx, for the app deletes its only copy on a 2xx; none is a redirect.
+
+mod guarded_body;
+pub mod handshake;
+mod multipart;
+pub mod upload;

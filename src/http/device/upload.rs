@@ -1,0 +1,72 @@
+//! `/recording/new/`: a new dataset's uuid, and the upload of its files.
+
+use axum::{
+    Json,
+    extract::{Request, State},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::multipart;
+use crate::{
+    http::{auth::ApprovedDevice, error::Problem, extract::Params, state::App},
+    ids::DatasetId,
+    recordings::{Receipt, Recordings},
+};
+
+#[derive(Deserialize)]
+pub struct Address {
+    uuid: Option<String>,
+}
+
+/// What a watch is told: of the first file as the app knows it, of all in `files` where there are several.
+#[derive(Serialize)]
+pub struct Uploaded {
+    status: String,
+    #[serde(flatten)]
+    first: Receipt,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    files: Vec<Receipt>,
+}
+
+/// A `uuid` here is an upload that a redirect turned into a GET: answered 200, the app would delete the file.
+pub async fn new_dataset(
+    ApprovedDevice(device): ApprovedDevice,
+    State(recordings): State<Recordings>,
+    Params(address): Params<Address>,
+) -> Result<Json<Value>, Problem> {
+    if address.uuid.is_some() {
+        return Err(Problem::malformed("a GET brings no file: send the upload as a POST, and look for a redirect on the way"));
+    }
+    let uuid = recordings.new_dataset(device).await?;
+    Ok(Json(json!({"status": "success", "uuid": uuid})))
+}
+
+pub async fn upload(
+    ApprovedDevice(device): ApprovedDevice,
+    State(app): State<App>,
+    Params(address): Params<Address>,
+    request: Request,
+) -> Result<Json<Uploaded>, Problem> {
+    let uuid = address.uuid.ok_or_else(|| Problem::malformed("no uuid: add ?uuid= with one from GET /recording/new/"))?;
+    let dataset: DatasetId = uuid.parse()?;
+    let place = app.limits.upload()?;
+    let uploads = multipart::receive(&app, request).await?;
+    // On a task of its own: a connection that drops now must not cancel a commit under way.
+    let committed = app.tasks.spawn(async move {
+        let _place = place;
+        app.recordings.receive(device, dataset, uploads).await
+    });
+    let receipts = committed.await.map_err(|error| Problem::internal(&error))??;
+    Uploaded::of(receipts).map(Json)
+}
+
+impl Uploaded {
+    fn of(receipts: Vec<Receipt>) -> Result<Self, Problem> {
+        let first = receipts.first().cloned().ok_or_else(|| Problem::internal(&"an upload without a receipt"))?;
+        let names: Vec<_> = receipts.iter().map(|receipt| receipt.name.as_str()).collect();
+        let status = format!("success, uploaded {}", names.join(", "));
+        let files = if receipts.len() > 1 { receipts } else { Vec::new() };
+        Ok(Self { status, first, files })
+    }
+}

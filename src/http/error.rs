@@ -1,0 +1,215 @@
+//! One kind of refusal for everybody, and three voices to say it in: to a watch, to a script, to a person.
+
+use askama::Template;
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{Html, IntoResponse, Response},
+};
+use serde_json::json;
+
+use crate::{
+    catalog::{CatalogError, RecordError},
+    handshake::GrantError,
+    ids::Malformed,
+    recordings::{DecideError, ReceiveError},
+    roller::RollError,
+};
+
+/// A refusal: a status, and a sentence that says what to do.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    status: StatusCode,
+    detail: String,
+    retry_after: Option<u32>,
+    challenge: Option<&'static str>,
+}
+
+impl Problem {
+    /// A refusal with this status.
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into(), retry_after: None, challenge: None }
+    }
+
+    /// 400: the request is malformed.
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// 403: the address is not one that we serve.
+    pub fn forbidden() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "this is not the address of a file here; follow a link from the recording's page")
+    }
+
+    /// 404: there is no such thing.
+    pub fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, format!("there is no such {what}"))
+    }
+
+    /// 405, for the methods that axum would answer by itself.
+    pub fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take this method")
+    }
+
+    /// 500: logged here, once; the client learns nothing of the cause.
+    pub fn internal(error: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%error, "a request failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here; the operator finds it in the log")
+    }
+
+    /// 503: for now.
+    pub fn unavailable(detail: impl Into<String>, retry_after: u32) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
+    }
+
+    /// 507: the disk is full.
+    pub fn no_room() -> Self {
+        let detail = "there is no room on the server's disk; nothing was stored, keep the file and try again later";
+        Self { retry_after: Some(300), ..Self::new(StatusCode::INSUFFICIENT_STORAGE, detail) }
+    }
+
+    /// 401 with a challenge (RFC 9110, 11.6.1).
+    pub fn unauthorized(challenge: &'static str, detail: impl Into<String>) -> Self {
+        Self { challenge: Some(challenge), ..Self::new(StatusCode::UNAUTHORIZED, detail) }
+    }
+
+    /// Adds a `Retry-After`, in seconds.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    fn dress(&self, mut response: Response) -> Response {
+        *response.status_mut() = self.status;
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(challenge) = self.challenge {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    /// Leaves the words to the voice of the address.
+    fn into_response(self) -> Response {
+        let mut response = self.dress(self.detail.clone().into_response());
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// As the app in the field knows it: `{"status":"error","msg":…}`.
+pub async fn in_the_wires_voice(response: Response) -> Response {
+    speak(response, |problem| Json(json!({"status": "error", "msg": problem.detail})).into_response())
+}
+
+/// As a script wants it: `application/problem+json` (RFC 9457).
+pub async fn in_json(response: Response) -> Response {
+    speak(response, |problem| {
+        let body = json!({"title": problem.status.canonical_reason(), "status": problem.status.as_u16(), "detail": problem.detail});
+        ([(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+    })
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    title: &'a str,
+    detail: &'a str,
+}
+
+/// As a page.
+pub async fn in_a_page(response: Response) -> Response {
+    speak(response, |problem| {
+        let page = ErrorPage { title: problem.status.canonical_reason().unwrap_or("Error"), detail: &problem.detail };
+        page.render().map(Html).map_err(|_| problem.detail.clone()).into_response()
+    })
+}
+
+fn speak(mut response: Response, voice: impl FnOnce(&Problem) -> Response) -> Response {
+    match response.extensions_mut().remove::<Problem>() {
+        Some(problem) => problem.dress(voice(&problem)),
+        None => response,
+    }
+}
+
+impl From<Malformed> for Problem {
+    fn from(error: Malformed) -> Self {
+        Self::malformed(error.0)
+    }
+}
+
+impl From<CatalogError> for Problem {
+    fn from(error: CatalogError) -> Self {
+        match error {
+            CatalogError::Busy => Self::unavailable("the server is busy; try again", 10),
+            CatalogError::Closed => Self::unavailable("the server is stopping; try again", 10),
+            CatalogError::Full => Self::no_room(),
+            CatalogError::Failed(_) | CatalogError::Migration(_) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<RecordError> for Problem {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Catalog(error) => error.into(),
+            RecordError::Quota(_) => {
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, format!("{error}; the operator can raise it (limits.device_…)"))
+            }
+        }
+    }
+}
+
+impl From<std::io::Error> for Problem {
+    fn from(error: std::io::Error) -> Self {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        if matches!(error.kind(), StorageFull | QuotaExceeded) { Self::no_room() } else { Self::internal(&error) }
+    }
+}
+
+impl From<ReceiveError> for Problem {
+    fn from(error: ReceiveError) -> Self {
+        match error {
+            ReceiveError::Record(error) => error.into(),
+            ReceiveError::Disk(error) => error.into(),
+        }
+    }
+}
+
+impl From<GrantError> for Problem {
+    fn from(error: GrantError) -> Self {
+        match error {
+            GrantError::Gone => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            GrantError::SeveralCallers(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
+            GrantError::Catalog(error) => error.into(),
+        }
+    }
+}
+
+impl From<DecideError> for Problem {
+    fn from(error: DecideError) -> Self {
+        match error {
+            DecideError::Gone => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            DecideError::Failed(error) => error.into(),
+        }
+    }
+}
+
+impl From<RollError> for Problem {
+    fn from(error: RollError) -> Self {
+        match error {
+            RollError::Full => Self::new(StatusCode::INSUFFICIENT_STORAGE, error.to_string()),
+            RollError::Archive(_) => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                format!("the zip cannot be made: {error}. The other files can be taken home one by one from the recording's page"),
+            ),
+            RollError::Disk(error) => Self::internal(&error),
+            RollError::Catalog(error) => error.into(),
+            RollError::Stopping => Self::unavailable("the server is stopping; try again", 10),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The gate: which address under `/uploads/` names which file, and whether it may be sent now. nginx asks (`/auth`) before
+//! it sends a file; without nginx the server asks itself.
+
+use std::{path::PathBuf, sync::Arc};
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use percent_encoding::percent_decode_str;
+
+use super::{auth::Admin, delivery, error::Problem};
+use crate::{
+    config::Config,
+    ids::{DatasetId, FileName, Kind},
+    roller::{Freshness, Roller},
+    storage::Storage,
+};
+
+/// How soon a client should ask again for a zip that is not ready, in seconds.
+const PACKING: u32 = 10;
+
+/// A file that an address names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// `/uploads/recordings/<uuid>/<name>` or `/uploads/tf_models/<uuid>/<name>`
+    File(DatasetId, FileName),
+    /// `/uploads/zips/<uuid>.zip`
+    Zip(DatasetId),
+}
+
+impl Target {
+    /// What a path, as it stood in the request line, names. There is one spelling for each file: what nginx would first
+    /// have to normalise (`%2f`, `..`, `//`, another case) names nothing.
+    #[must_use]
+    pub fn from_path(path: &str) -> Option<Self> {
+        let mut parts = path.strip_prefix("/uploads/")?.split('/');
+        let target = match (parts.next()?, parts.next()?, parts.next()) {
+            ("zips", zip, None) => Self::Zip(DatasetId::from_canonical(zip.strip_suffix(".zip")?)?),
+            (folder @ ("recordings" | "tf_models"), uuid, Some(name)) => {
+                let name = FileName::from_stored(&percent_decode_str(name).decode_utf8().ok()?)?;
+                let belongs = match Kind::of_extension(&name.extension()) {
+                    Kind::Recording => "recordings",
+                    Kind::Model => "tf_models",
+                };
+                (folder == belongs).then_some(Self::File(DatasetId::from_canonical(uuid)?, name))?
+            }
+            _ => return None,
+        };
+        parts.next().is_none().then_some(target)
+    }
+
+    fn path(&self, storage: &Storage) -> PathBuf {
+        match self {
+            Self::File(dataset, name) => storage.layout().file(*dataset, name),
+            Self::Zip(dataset) => storage.layout().zip(*dataset),
+        }
+    }
+}
+
+/// `GET /auth`: may the file that nginx names in `X-Original-URI` be sent? 204, 401, 403, 404 or 503.
+pub async fn auth(
+    _: Admin,
+    State(roller): State<Roller>,
+    State(config): State<Arc<Config>>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let uri = headers.get("x-original-uri").and_then(|value| value.to_str().ok());
+    // Without a question, the login alone is asked about.
+    if let Some(uri) = uri {
+        let path = uri.split(['?', '#']).next().unwrap_or_default();
+        permit(path, &headers, &roller, &config).await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /uploads/…` without nginx: the same question, and the file.
+pub async fn deliver(
+    _: Admin,
+    State(roller): State<Roller>,
+    State(config): State<Arc<Config>>,
+    State(storage): State<Storage>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let target = permit(request.uri().path(), request.headers(), &roller, &config).await?;
+    delivery::send(storage.layout().root().to_owned(), target.path(&storage), request).await
+}
+
+/// Says which file a path names, and waits until it may be sent: a zip must hold every file acknowledged before the
+/// question. A request for a range goes on with what somebody has begun to fetch, and neither waits nor rolls.
+async fn permit(path: &str, headers: &HeaderMap, roller: &Roller, config: &Config) -> Result<Target, Problem> {
+    let target = Target::from_path(path).ok_or_else(Problem::forbidden)?;
+    if let Target::Zip(dataset) = target
+        && !headers.contains_key(header::RANGE)
+    {
+        match roller.barrier(dataset, config.zip.wait()).await? {
+            Freshness::Fresh => {}
+            Freshness::Nothing => return Err(Problem::not_found("dataset, or it has no files yet")),
+            Freshness::NotYet => return Err(Problem::unavailable("the zip is being packed; try again in a moment", PACKING)),
+        }
+    }
+    Ok(target)
+}
+
+/// What no route knows. An address that somebody would have to normalise first is refused like every other way around the
+/// gate, so that nginx and the server say the same.
+pub async fn fallback(uri: Uri) -> Problem {
+    if is_plain(uri.path()) { Problem::not_found("page") } else { Problem::forbidden() }
+}
+
+fn is_plain(path: &str) -> bool {
+    let odd = ["//", "/./", "/../", "%2f", "%2e", "%5c", "%00"];
+    let lower = format!("{}/", path.to_lowercase());
+    !odd.iter().any(|part| lower.contains(part)) && !lower.starts_with("/uploads/")
+}
+
+/// `no-store`, for everything that is about who may do what.
+pub async fn no_store(mut response: Response) -> impl IntoResponse {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UUID: &str = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+
+    #[test]
+    fn a_file_has_one_address() {
+        for path in
+            ["recordings/{}/acc~2.csv", "recordings/{}/a%20b.csv", "recordings/{}/%C3%BC.csv", "tf_models/{}/m.tflite", "zips/{}.zip"]
+        {
+            let path = format!("/uploads/{}", path.replace("{}", UUID));
+            assert!(Target::from_path(&path).is_some(), "{path}");
+        }
+    }
+
+    #[test]
+    fn there_is_no_way_around() {
+        for path in [
+            "recordings/{}",
+            "recordings/{}/",
+            "recordings/{}/a.csv/",
+            "recordings/{}/.hidden",
+            "recordings/{}/..%2fa.csv",
+            "recordings/{}%2fa.csv",
+            "recordings/{}/../a.csv",
+            "recordings/{}/./a.csv",
+            "recordings//{}/a.csv",
+            "recordings/{}//a.csv",
+            "recordings/{}/a.csv.",
+            "recordings/{}/a.csv%00",
+            "recordings/{}/%ff.csv",
+            "recordings/{}/m.tflite",
+            "tf_models/{}/a.csv",
+            "Recordings/{}/a.csv",
+            "zips/{}.ZIP",
+            "zips/{}",
+            "zips/{}.zip/",
+            "zips/x.zip",
+            "zips/../recordings/{}/a.csv",
+            ".house/catalog.sqlite",
+            "recordings/../.house/catalog.sqlite",
+        ] {
+            let path = format!("/uploads/{}", path.replace("{}", UUID));
+            assert_eq!(Target::from_path(&path), None, "{path}");
+        }
+        let upper = format!("/uploads/recordings/{}/a.csv", UUID.to_uppercase());
+        assert_eq!(Target::from_path(&upper), None);
+        assert_eq!(Target::from_path(&format!("/UPLOADS/recordings/{UUID}/a.csv")), None);
+    }
+}

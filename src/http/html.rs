@@ -1,0 +1,76 @@
+//! From numbers to what a person reads, for the templates.
+
+use axum::response::{Html, IntoResponse, Response};
+
+use super::error::Problem;
+
+/// A page, rendered.
+pub struct Page<T>(pub T);
+
+impl<T: askama::Template> IntoResponse for Page<T> {
+    fn into_response(self) -> Response {
+        match self.0.render() {
+            Ok(html) => Html(html).into_response(),
+            Err(error) => Problem::internal(&error).into_response(),
+        }
+    }
+}
+
+/// The filters that the templates use.
+#[expect(
+    clippy::inline_always,
+    clippy::unused_self,
+    clippy::unnecessary_wraps,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "what askama makes of a filter"
+)]
+pub mod filters {
+    use std::time::SystemTime;
+
+    use askama::{Result, Values};
+    use jiff::{Timestamp, tz::TimeZone};
+
+    /// Milliseconds since 1970 as `2026-11-20 09:20:31`, UTC.
+    #[askama::filter_fn]
+    pub fn time(millis: &i64, _: &dyn Values) -> Result<String> {
+        Ok(utc(Timestamp::from_millisecond(*millis).unwrap_or_default()))
+    }
+
+    /// The same for a file's time.
+    #[askama::filter_fn]
+    pub fn file_time(time: &SystemTime, _: &dyn Values) -> Result<String> {
+        Ok(utc(Timestamp::try_from(*time).unwrap_or_default()))
+    }
+
+    /// A number of bytes as `1.4 MiB`.
+    #[askama::filter_fn]
+    pub fn bytes(number: &u64, _: &dyn Values) -> Result<String> {
+        Ok(human_bytes(*number))
+    }
+
+    fn utc(time: Timestamp) -> String {
+        time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
+
+    pub(super) fn human_bytes(number: u64) -> String {
+        const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+        if number < 1024 {
+            return format!("{number} B");
+        }
+        let step = usize::try_from(number.ilog2() / 10).unwrap_or(1).min(UNITS.len());
+        let tenths = (u128::from(number) * 10) >> (10 * step);
+        format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[step - 1])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::filters::human_bytes;
+
+    #[test]
+    fn bytes_are_readable() {
+        for (number, text) in [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1_500_000, "1.4 MiB"), (u64::MAX, "16384.0 PiB")] {
+            assert!(human_bytes(number).starts_with(&text[..3]), "{number}: {}", human_bytes(number));
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The only floor that knows axum, askama and status codes. Every address of the house is on this page.
+
+mod admin;
+mod auth;
+mod delivery;
+mod device;
+mod error;
+mod extract;
+mod gatekeeper;
+mod html;
+mod limits;
+mod state;
+
+use axum::{
+    Router,
+    http::{HeaderValue, header},
+    middleware::map_response,
+    routing::{MethodRouter, any, delete, get, post},
+};
+use tower_http::{csrf::CsrfLayer, set_header::SetResponseHeaderLayer};
+
+use self::{
+    admin::{devices, front, quarantine, recordings, requests, settings},
+    error::{Problem, in_a_page, in_json, in_the_wires_voice},
+};
+pub use self::{auth::Passwords, limits::Limits, state::App};
+
+/// Everything comes from here, nothing runs but what we wrote, and nobody frames us.
+const PAGE_POLICY: &str =
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Every address, grouped by who calls it.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .merge(watch())
+        .merge(api())
+        .merge(pages())
+        .merge(gate())
+        .merge(open())
+        .fallback(gatekeeper::fallback)
+        .layer(map_response(in_json))
+        .with_state(app)
+}
+
+/// What the app in the field calls. A HEAD would run the handler, and collect a token that nobody reads.
+fn watch() -> Router<App> {
+    let not_head = |routes: MethodRouter<App>| routes.head(|| async { Problem::method_not_allowed() });
+    Router::new()
+        .route("/tokenauth/request/", not_head(get(device::handshake::ask)))
+        .route("/recording/new/", not_head(get(device::upload::new_dataset)).post(device::upload::upload))
+        .layer(map_response(in_the_wires_voice))
+        .layer(map_response(gatekeeper::no_store))
+}
+
+/// What scripts of researchers and operators call.
+fn api() -> Router<App> {
+    Router::new()
+        .route("/api/v1/requests", get(requests::list))
+        .route("/api/v1/requests/{id}", delete(requests::deny))
+        .route("/api/v1/requests/{id}/grant", post(requests::grant))
+        .route("/api/v1/devices", get(devices::list))
+        .route("/api/v1/devices/{id}/revoke", post(devices::revoke))
+        .route("/api/v1/devices/{id}/restore", post(devices::restore))
+        .route("/api/v1/devices/{id}/end-older-tokens", post(devices::end_older_tokens))
+        .route("/api/v1/datasets", get(recordings::list))
+        .route("/api/v1/datasets/{uuid}", get(recordings::show))
+        .route("/api/v1/quarantine", get(quarantine::list))
+        .route("/api/v1/quarantine/{id}/release", post(quarantine::release))
+        .route("/api/v1/quarantine/{id}/discard", post(quarantine::discard))
+        .layer(map_response(in_json))
+        .layer(map_response(gatekeeper::no_store))
+        .layer(CsrfLayer::new())
+}
+
+/// What researchers and operators see.
+fn pages() -> Router<App> {
+    let always = |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
+    Router::new()
+        .route("/", get(front::page))
+        .route("/tokenauth/check/", get(requests::page))
+        .route("/tokenauth/check/{id}/grant", post(requests::grant_on_page))
+        .route("/tokenauth/check/{id}/deny", post(requests::deny_on_page))
+        .route("/device/list/", get(devices::page))
+        .route("/device/{id}/revoke", post(devices::revoke_on_page))
+        .route("/device/{id}/restore", post(devices::restore_on_page))
+        .route("/device/{id}/end-older-tokens", post(devices::end_older_tokens_on_page))
+        .route("/recording/list/", get(recordings::page))
+        .route("/recording/{uuid}/", get(recordings::recording_page))
+        .route("/quarantine/", get(quarantine::page))
+        .route("/quarantine/{id}/release", post(quarantine::release_on_page))
+        .route("/quarantine/{id}/discard", post(quarantine::discard_on_page))
+        .route("/settings/", get(settings::page))
+        .layer(map_response(in_a_page))
+        .layer(map_response(gatekeeper::no_store))
+        .layer(CsrfLayer::new())
+        .layer(always(header::CONTENT_SECURITY_POLICY, PAGE_POLICY))
+        .layer(always(header::X_FRAME_OPTIONS, "DENY"))
+        .layer(always(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(always(header::REFERRER_POLICY, "no-referrer"))
+}
+
+/// nginx's question, and the answer where there is no nginx.
+fn gate() -> Router<App> {
+    Router::new()
+        .route("/auth", get(gatekeeper::auth).layer(map_response(gatekeeper::no_store)))
+        .route("/uploads/{*path}", any(gatekeeper::deliver))
+}
+
+/// What needs no credential.
+fn open() -> Router<App> {
+    let style = (
+        [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "max-age=3600")],
+        include_str!("../../static/style.css"),
+    );
+    Router::new().route("/static/style.css", get(move || async move { style }))
+}

@@ -1,0 +1,30 @@
+//! What handlers may ask for, each by its own type.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use tokio_util::task::TaskTracker;
+
+use super::{auth::Passwords, limits::Limits};
+use crate::{config::Config, handshake::Handshake, recordings::Recordings, roller::Roller, storage::Storage};
+
+/// Everything that the handlers work with. Cheap to clone.
+#[derive(Clone, FromRef)]
+pub struct App {
+    /// Letting watches in.
+    pub handshake: Handshake,
+    /// Recordings.
+    pub recordings: Recordings,
+    /// Zips.
+    pub roller: Roller,
+    /// Files.
+    pub storage: Storage,
+    /// What nobody may exceed.
+    pub limits: Arc<Limits>,
+    /// Who may see the admin pages.
+    pub passwords: Arc<Passwords>,
+    /// The settings in force.
+    pub config: Arc<Config>,
+    /// Work that must not end with the connection that began it.
+    pub tasks: TaskTracker,
+}

@@ -1,0 +1,5 @@
+//! The house from outside: real requests to a real server on a port and in a folder of its own.
+
+mod handshake;
+mod support;
+mod upload;

@@ -1,0 +1,101 @@
+//! A disk that notes every durable step, and does what a test tells it before one.
+
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::SystemTime,
+};
+
+use wearhouse::storage::{Disk, FreeSpace, RealDisk};
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Call {
+    Create(PathBuf),
+    Write(PathBuf, usize),
+    SyncFile(PathBuf),
+    SyncFolder(PathBuf),
+    Rename(PathBuf, PathBuf),
+    CreateFolder(PathBuf),
+    Remove(PathBuf),
+}
+
+type Hook = Box<dyn Fn(&Call) -> io::Result<()> + Send + Sync>;
+
+/// The real disk, watched. The hook runs before each step, and may sleep or fail it.
+pub struct WatchedDisk {
+    calls: Mutex<Vec<Call>>,
+    hook: Mutex<Arc<Hook>>,
+    pub free: Mutex<Option<FreeSpace>>,
+}
+
+impl WatchedDisk {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { calls: Mutex::default(), hook: Mutex::new(Arc::new(Box::new(|_| Ok(())))), free: Mutex::default() })
+    }
+
+    pub fn before(&self, hook: impl Fn(&Call) -> io::Result<()> + Send + Sync + 'static) {
+        *self.hook.lock().expect("hook") = Arc::new(Box::new(hook));
+    }
+
+    /// What has been done since the last question.
+    pub fn take(&self) -> Vec<Call> {
+        std::mem::take(&mut self.calls.lock().expect("calls"))
+    }
+
+    fn step<T>(&self, call: Call, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        let hook = Arc::clone(&self.hook.lock().expect("hook"));
+        hook(&call)?;
+        let result = work()?;
+        // Noted when it is done: a step that is still under way has promised nothing.
+        self.calls.lock().expect("calls").push(call);
+        Ok(result)
+    }
+}
+
+impl Disk for WatchedDisk {
+    fn create(&self, path: &Path) -> io::Result<File> {
+        self.step(Call::Create(path.into()), || RealDisk.create(path))
+    }
+
+    fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        use std::os::fd::AsRawFd;
+        let path = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+        self.step(Call::Write(path, bytes.len()), || RealDisk.write(file, bytes))
+    }
+
+    fn sync_file(&self, file: &File, path: &Path) -> io::Result<()> {
+        self.step(Call::SyncFile(path.into()), || RealDisk.sync_file(file, path))
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        self.step(Call::SyncFolder(path.into()), || RealDisk.sync_folder(path))
+    }
+
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.step(Call::Rename(from.into(), to.into()), || RealDisk.rename_new(from, to))
+    }
+
+    fn rename_over(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.step(Call::Rename(from.into(), to.into()), || RealDisk.rename_over(from, to))
+    }
+
+    fn create_folder(&self, path: &Path, mode: u32) -> io::Result<()> {
+        self.step(Call::CreateFolder(path.into()), || RealDisk.create_folder(path, mode))
+    }
+
+    fn set_modified(&self, file: &File, time: SystemTime) -> io::Result<()> {
+        RealDisk.set_modified(file, time)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.step(Call::Remove(path.into()), || RealDisk.remove(path))
+    }
+
+    fn free_space(&self, path: &Path) -> io::Result<FreeSpace> {
+        let told = *self.free.lock().expect("free");
+        told.map_or_else(|| RealDisk.free_space(path), Ok)
+    }
+}

@@ -1,0 +1,202 @@
+//! A house to test: in this process, or as the program in a process of its own.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+};
+
+use tempfile::TempDir;
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use wearhouse::{
+    config::Config,
+    server::{self, ServeError},
+    storage::{Disk, Layout, RealDisk},
+};
+
+use super::{Researcher, Watch};
+
+/// The one user of the tests, with the password `correct horse battery staple`, hashed with weak parameters to be quick.
+const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0$tCc9fRe1ZCo/16K285DQzyaDkBqT0FS+sUtZTyzbH18";
+
+/// A config file's text for a house in `uploads`, with a small reserve and further lines behind it.
+pub fn config_text(uploads: &Path) -> String {
+    format!(
+        "server:\n  listen: 127.0.0.1:0\nstorage:\n  uploads: {}\n  reserve_mib: 1\nsecurity:\n  secret: kUUI6oPpkMn1pfXWbmdS8eWTNbzTqaHO5Vl8aMRCXwY=\nusers:\n  - name: admin\n    role: operator\n    password: {HASH}\n  - name: researcher\n    role: researcher\n    password: {HASH}\n",
+        uploads.display()
+    )
+}
+
+/// A house that runs in this process. Dropped, it stops as after a cut; [`House::stop`] lets it end in order.
+pub struct House {
+    pub folder: Arc<TempDir>,
+    pub config: Config,
+    pub address: SocketAddr,
+    disk: Arc<dyn Disk>,
+    shutdown: Option<oneshot::Sender<()>>,
+    serving: JoinHandle<Result<(), ServeError>>,
+}
+
+impl House {
+    pub async fn start() -> Self {
+        Self::start_with(Arc::new(RealDisk), |_| {}).await
+    }
+
+    pub async fn start_with(disk: Arc<dyn Disk>, change: impl FnOnce(&mut Config)) -> Self {
+        let folder = Arc::new(TempDir::new().expect("a folder"));
+        let mut config = Config::parse(&config_text(&folder.path().join("uploads")), folder.path()).expect("a good config");
+        change(&mut config);
+        Self::open(folder, disk, config).await
+    }
+
+    async fn open(folder: Arc<TempDir>, disk: Arc<dyn Disk>, config: Config) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (shutdown, stopped) = oneshot::channel();
+        let wait = async move {
+            let _ = stopped.await;
+        };
+        let serving = tokio::spawn(server::run_on(Arc::clone(&disk), config.clone(), listener, wait));
+        Self { folder, config, address, disk, shutdown: Some(shutdown), serving }
+    }
+
+    /// Starts a server in a folder whose last one has stopped.
+    pub async fn reopen(folder: Arc<TempDir>, config: Config) -> Self {
+        Self::open(folder, Arc::new(RealDisk), config).await
+    }
+
+    /// Stops the server and waits for its end.
+    pub async fn stop(&mut self) {
+        drop(self.shutdown.take());
+        (&mut self.serving).await.expect("no panic").expect("a good end");
+    }
+
+    /// Stops it, and starts it again in the same folder with a changed config.
+    pub async fn restart_with(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        self.stop().await;
+        let mut config = self.config.clone();
+        change(&mut config);
+        Self::open(Arc::clone(&self.folder), Arc::clone(&self.disk), config).await
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub fn layout(&self) -> Layout {
+        Layout::new(&self.config.storage.uploads)
+    }
+
+    pub fn researcher(&self) -> Researcher {
+        Researcher::new(format!("http://{}", self.address))
+    }
+
+    /// A watch that has been let in.
+    pub async fn watch(&self, identifier: &str) -> Watch {
+        self.researcher().let_in(identifier).await
+    }
+
+    /// What lies in `incoming/`. Empty, whenever nothing is under way.
+    pub fn incoming(&self) -> Vec<PathBuf> {
+        list(&self.layout().incoming_folder())
+    }
+}
+
+pub fn list(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder).map(|entries| entries.map(|entry| entry.expect("an entry").path()).collect()).unwrap_or_default()
+}
+
+/// The program, run as an operator runs it. Killed when it is dropped.
+pub struct Program {
+    child: Child,
+    pub address: SocketAddr,
+    pub log: Arc<Mutex<String>>,
+}
+
+/// How to run the program.
+pub struct ProgramBuilder {
+    command: Command,
+}
+
+impl ProgramBuilder {
+    pub fn new(config: &Path) -> Self {
+        Self::wrapped(&[], config)
+    }
+
+    /// Runs the program under another one, such as strace.
+    pub fn wrapped(wrapper: &[&str], config: &Path) -> Self {
+        let program = env!("CARGO_BIN_EXE_wearhouse");
+        let mut command = match wrapper.split_first() {
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        command.args(["--listen", "127.0.0.1:0", "--config"]).arg(config).env_remove("WEARHOUSE_ADMIN_PASSWORD");
+        Self { command }
+    }
+
+    pub fn env(mut self, key: &str, value: &str) -> Self {
+        self.command.env(key, value);
+        self
+    }
+
+    pub fn current_dir(mut self, folder: &Path) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
+    /// Starts it and waits for the address that it prints.
+    pub fn start(mut self) -> Program {
+        let mut child = self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program");
+        let log = Arc::new(Mutex::new(String::new()));
+        let (stdout, stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
+        let (found, address) = std::sync::mpsc::channel();
+        gather(BufReader::new(stderr), Arc::clone(&log), |_| {});
+        gather(BufReader::new(stdout), Arc::clone(&log), move |line| {
+            if let Some(address) = line.strip_prefix("wearhouse listens on http://") {
+                let _ = found.send(address.trim().parse().expect("an address"));
+            }
+        });
+        let address = address.recv_timeout(std::time::Duration::from_secs(60));
+        let Ok(address) = address else { panic!("the program does not listen: {}", log.lock().expect("log")) };
+        Program { child, address, log }
+    }
+}
+
+fn gather(lines: impl BufRead + Send + 'static, log: Arc<Mutex<String>>, mut each: impl FnMut(&str) + Send + 'static) {
+    std::thread::spawn(move || {
+        for line in lines.lines().map_while(Result::ok) {
+            each(&line);
+            let mut log = log.lock().expect("log");
+            log.push_str(&line);
+            log.push('\n');
+        }
+    });
+}
+
+impl Program {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn researcher(&self) -> Researcher {
+        Researcher::new(format!("http://{}", self.address))
+    }
+
+    /// `kill -9`, and its end.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        self.child.wait().expect("its end");
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

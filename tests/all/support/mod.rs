@@ -1,0 +1,21 @@
+//! What the tests share: a house in a folder of its own, a watch, a researcher.
+
+mod disk;
+mod house;
+mod people;
+mod raw;
+
+pub use disk::{Call, WatchedDisk};
+pub use house::{House, Program, ProgramBuilder, config_text};
+pub use people::{Researcher, Watch, sha256};
+pub use raw::{RawAnswer, raw};
+
+/// Waits until `done` says yes; the only way in which a test waits. Panics after 30 s with what was waited for.
+pub async fn until<F: AsyncFnMut() -> bool>(what: &str, mut done: F) {
+    let wait = async {
+        while !done().await {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), wait).await.unwrap_or_else(|_| panic!("waited in vain until {what}"));
+}
