@@ -13,8 +13,9 @@ mod state;
 
 use axum::{
     Router,
+    extract::DefaultBodyLimit,
     http::{HeaderValue, header},
-    middleware::map_response,
+    middleware::{map_request, map_response},
     routing::{MethodRouter, any, delete, get, post},
 };
 use tower_http::{csrf::CsrfLayer, set_header::SetResponseHeaderLayer};
@@ -48,6 +49,9 @@ fn watch() -> Router<App> {
     Router::new()
         .route("/tokenauth/request/", not_head(get(device::handshake::ask)))
         .route("/recording/new/", not_head(get(device::upload::new_dataset)).post(device::upload::upload))
+        // An upload has bounds of its own, from the settings.
+        .layer(DefaultBodyLimit::disable())
+        .layer(map_request(device::linger))
         .layer(map_response(in_the_wires_voice))
         .layer(map_response(gatekeeper::no_store))
 }

@@ -1,5 +1,11 @@
 //! The house from outside: real requests to a real server on a port and in a folder of its own.
 
+mod bad_input;
+mod faults;
 mod handshake;
+mod kill;
+mod large;
+mod races;
 mod support;
+mod sync_order;
 mod upload;

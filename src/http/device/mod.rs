@@ -2,5 +2,8 @@
 
 mod guarded_body;
 pub mod handshake;
+mod lingering;
 mod multipart;
 pub mod upload;
+
+pub use lingering::linger;

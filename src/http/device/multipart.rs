@@ -113,7 +113,7 @@ impl Room {
 }
 
 fn admit(space: &Space, bytes: u64) -> Result<Admission, Problem> {
-    space.admit(bytes)?.ok_or_else(Problem::no_room)
+    space.admit_file(bytes)?.ok_or_else(Problem::no_room)
 }
 
 async fn drain(mut part: Field<'_>) -> Result<(), MultipartError> {

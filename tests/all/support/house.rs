@@ -180,6 +180,36 @@ fn gather(lines: impl BufRead + Send + 'static, log: Arc<Mutex<String>>, mut eac
 }
 
 impl Program {
+    /// The program with a config of the tests in `folder`, which stays as it is if it is there already.
+    pub fn in_folder(folder: &Path) -> ProgramBuilder {
+        Self::wrapped_in_folder(&[], folder)
+    }
+
+    /// The same under another program, such as strace.
+    pub fn wrapped_in_folder(wrapper: &[&str], folder: &Path) -> ProgramBuilder {
+        let config = folder.join("config.yml");
+        if !config.exists() {
+            std::fs::write(&config, config_text(&folder.join("uploads"))).expect("a config");
+        }
+        ProgramBuilder::wrapped(wrapper, &config)
+    }
+
+    /// Memory that the process holds now, in bytes, without the pages of files (`RssAnon`).
+    pub fn memory(&self) -> u64 {
+        self.status("RssAnon")
+    }
+
+    /// The most that it ever held, pages of files included (`VmHWM`).
+    pub fn peak_memory(&self) -> u64 {
+        self.status("VmHWM")
+    }
+
+    fn status(&self, line: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a process");
+        let value = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':')).expect("the line");
+        value.trim().trim_end_matches(" kB").parse::<u64>().expect("kB") << 10
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -6,7 +6,7 @@ mod people;
 mod raw;
 
 pub use disk::{Call, WatchedDisk};
-pub use house::{House, Program, ProgramBuilder, config_text};
+pub use house::{House, Program, config_text, list};
 pub use people::{Researcher, Watch, sha256};
 pub use raw::{RawAnswer, raw};
 

@@ -1,0 +1,328 @@
+//! What is broken is refused with a non-2xx that says what to do, and nothing of it stays.
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use wearhouse::storage::RealDisk;
+
+use crate::support::{House, Program, RawAnswer, Watch, raw, until};
+
+/// The head of an upload; the body is the test's.
+fn head(watch: &Watch, query: &str, rest: &str) -> String {
+    format!(
+        "POST /recording/new/{query} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nConnection: close\r\n{rest}\r\n\r\n",
+        watch.token
+    )
+}
+
+fn part(disposition: &str, content: &str) -> String {
+    format!("--B\r\nContent-Disposition: form-data; {disposition}\r\nContent-Type: application/octet-stream\r\n\r\n{content}\r\n")
+}
+
+async fn post(house: &House, watch: &Watch, query: &str, content_type: &str, body: &str) -> RawAnswer {
+    let rest = format!("Content-Type: {content_type}\r\nContent-Length: {}", body.len());
+    raw(house.address, format!("{}{body}", head(watch, query, &rest)).as_bytes()).await
+}
+
+async fn post_parts(house: &House, watch: &Watch, uuid: &str, parts: &str) -> RawAnswer {
+    post(house, watch, &format!("?uuid={uuid}"), "multipart/form-data; boundary=B", &format!("{parts}--B--\r\n")).await
+}
+
+struct Scene {
+    house: House,
+    watch: Watch,
+    uuid: String,
+}
+
+async fn scene() -> Scene {
+    let house = House::start().await;
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    Scene { house, watch, uuid }
+}
+
+impl Scene {
+    /// Holds an answer against what it must say, and looks that nothing stays.
+    async fn refused(&self, answer: &RawAnswer, status: u16, says: &str) {
+        assert_eq!(answer.status, status, "{}", answer.text);
+        assert!(answer.text.contains(says) && answer.text.contains("\"status\":\"error\""), "{}", answer.text);
+        self.nothing_stays().await;
+    }
+
+    async fn nothing_stays(&self) {
+        until("incoming/ is empty", async || self.house.incoming().is_empty()).await;
+        assert!(self.house.researcher().files(&self.uuid).await.is_empty());
+        assert_eq!(self.house.researcher().json("/api/v1/quarantine").await["total"], 0);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_ends_early_is_refused() {
+    let scene = scene().await;
+    let body = part("name=\"file\"; filename=\"a.csv\"", &"x".repeat(600_000));
+    let rest = format!("Content-Type: multipart/form-data; boundary=B\r\nContent-Length: {}", body.len() + 1000);
+    let head = head(&scene.watch, &format!("?uuid={}", scene.uuid), &rest);
+    let answer = raw(scene.house.address, format!("{head}{body}").as_bytes()).await;
+    scene.refused(&answer, 400, "broken off").await;
+}
+
+#[tokio::test]
+async fn a_body_without_its_final_boundary_is_refused() {
+    let scene = scene().await;
+    let parts = part("name=\"file\"; filename=\"a.csv\"", "1");
+    for body in [parts.clone(), parts.trim_end().to_owned(), format!("{parts}--B\r\n")] {
+        let answer = post(&scene.house, &scene.watch, &format!("?uuid={}", scene.uuid), "multipart/form-data; boundary=B", &body).await;
+        scene.refused(&answer, 400, "broken off").await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_without_a_boundary_or_of_another_type_is_refused() {
+    let scene = scene().await;
+    let body = format!("{}--B--\r\n", part("name=\"file\"; filename=\"a.csv\"", "1"));
+    for content_type in ["multipart/form-data", "text/csv", "multipart/form-data; boundary=", "multipart/form-data; boundary=C"] {
+        let answer = post(&scene.house, &scene.watch, &format!("?uuid={}", scene.uuid), content_type, &body).await;
+        scene.refused(&answer, 400, "multipart/form-data").await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_without_a_name_is_refused() {
+    let scene = scene().await;
+    for disposition in ["name=\"file\"", "name=\"file\"; filename=\"\"", "name=\"file\"; filename=\"a\u{0}b.csv\""] {
+        let answer = post_parts(&scene.house, &scene.watch, &scene.uuid, &part(disposition, "1")).await;
+        scene.refused(&answer, 400, "").await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_without_a_file_is_refused() {
+    let scene = scene().await;
+    let answer = post_parts(&scene.house, &scene.watch, &scene.uuid, &part("name=\"note\"; filename=\"a.csv\"", "1")).await;
+    scene.refused(&answer, 400, "no file").await;
+    let answer = post_parts(&scene.house, &scene.watch, &scene.uuid, "").await;
+    scene.refused(&answer, 400, "").await;
+}
+
+#[tokio::test]
+async fn two_files_in_one_request_are_both_stored_or_neither() {
+    let scene = scene().await;
+    let two = part("name=\"file\"; filename=\"a.csv\"", "1") + &part("name=\"file\"; filename=\"b.csv\"", "2");
+    let nameless = two.clone() + &part("name=\"file\"", "3");
+    let answer = post_parts(&scene.house, &scene.watch, &scene.uuid, &nameless).await;
+    scene.refused(&answer, 400, "filename").await;
+    let answer = post_parts(&scene.house, &scene.watch, &scene.uuid, &two).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(scene.house.researcher().files(&scene.uuid).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_missing_or_malformed_uuid_is_refused() {
+    let scene = scene().await;
+    let body = format!("{}--B--\r\n", part("name=\"file\"; filename=\"a.csv\"", "1"));
+    for (query, says) in
+        [("", "no uuid"), ("?uuid=", "not a uuid"), ("?uuid=../x", "not a uuid"), ("?uuid=67e5504410b1426f9247bb680e5fe0c8", "not a uuid")]
+    {
+        let answer = post(&scene.house, &scene.watch, query, "multipart/form-data; boundary=B", &body).await;
+        scene.refused(&answer, 400, says).await;
+    }
+}
+
+#[tokio::test]
+async fn a_get_with_a_uuid_is_refused() {
+    let scene = scene().await;
+    let answer = scene.watch.request("GET", &format!("/recording/new/?uuid={}", scene.uuid)).send().await.expect("an answer");
+    assert_eq!(answer.status(), 400);
+}
+
+#[tokio::test]
+async fn a_name_that_is_a_path_stays_inside_its_dataset() {
+    let scene = scene().await;
+    for (sent, stored) in [("../../../etc/passwd.csv", "_.._.._etc_passwd.csv"), ("/etc/x.csv", "_etc_x.csv"), ("C:x.csv", "C_x.csv")] {
+        assert_eq!(scene.watch.upload(&scene.uuid, sent, "1").await["stored_as"], stored);
+    }
+    let folder = scene.house.config.storage.uploads.join("recordings").join(&scene.uuid);
+    assert_eq!(std::fs::read_dir(folder).expect("a folder").count(), 3);
+}
+
+#[tokio::test]
+async fn a_name_of_300_bytes_is_kept_in_the_catalog_and_cut_on_the_disk() {
+    let scene = scene().await;
+    let sent = format!("{}.csv", "n".repeat(296));
+    let receipt = scene.watch.upload(&scene.uuid, &sent, "1").await;
+    assert_eq!(receipt["name"], sent.as_str());
+    assert_eq!(receipt["stored_as"].as_str().map(str::len), Some(200));
+    let dataset = scene.house.researcher().dataset(&scene.uuid).await;
+    assert_eq!(dataset["file_list"][0]["sent_name"], sent.as_str());
+}
+
+#[tokio::test]
+async fn a_foreign_a_changed_and_a_missing_token_are_401_and_the_body_is_not_read() {
+    let scene = scene().await;
+    let foreign = House::start_with(Arc::new(RealDisk), |config| {
+        config.security.secret = wearhouse::config::Secret::new("the secret of another house, long enough");
+    })
+    .await;
+    let theirs = foreign.watch("w").await.token;
+    let changed = format!("{}A", &scene.watch.token[..scene.watch.token.len() - 1]);
+    for token in [theirs, changed, String::new(), "x".repeat(5000)] {
+        let watch = Watch::with_token(scene.house.url(""), token);
+        // No byte of the announced body is ever sent: an answer shows that nobody waits for one.
+        let rest = "Content-Type: multipart/form-data; boundary=B\r\nContent-Length: 1000";
+        let mut stream = tokio::net::TcpStream::connect(scene.house.address).await.expect("a connection");
+        stream.write_all(head(&watch, &format!("?uuid={}", scene.uuid), rest).as_bytes()).await.expect("sent");
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.expect("an answer");
+        assert_eq!(&answer, b"HTTP/1.1 401");
+    }
+    scene.nothing_stays().await;
+}
+
+#[tokio::test]
+async fn a_part_header_of_100_megabytes_is_refused_in_little_memory() {
+    // In a process of its own, so that the memory is the server's alone.
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let program = Program::in_folder(folder.path()).start();
+    let watch = program.researcher().let_in("w").await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, "warm.csv", vec![0; 1 << 20]).await;
+    let endless = "x".repeat(1 << 20);
+    for start in ["--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"", "--B\r\nX-", "--B", "", "--B\r\n\r\nx\r\n--B\r\nX: "]
+    {
+        let rest = format!("Content-Type: multipart/form-data; boundary=B\r\nContent-Length: {}", 100 << 20);
+        let mut stream = tokio::net::TcpStream::connect(program.address).await.expect("a connection");
+        let before = program.memory();
+        stream.write_all(head(&watch, &format!("?uuid={uuid}"), &rest).as_bytes()).await.expect("sent");
+        stream.write_all(start.as_bytes()).await.expect("sent");
+        let mut sent = 0;
+        while sent < 100 && stream.write_all(endless.as_bytes()).await.is_ok() {
+            sent += 1;
+        }
+        let grown = program.memory().saturating_sub(before);
+        assert!(sent < 100, "{start}: all of it was read");
+        assert!(grown < 1 << 20, "{start}: memory grew by {grown} bytes");
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+    }
+    assert_eq!(program.researcher().files(&uuid).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_preamble_and_other_parts_are_passed_over() {
+    let scene = scene().await;
+    let parts = format!(
+        "{}{}{}",
+        part("name=\"note\"", &"n".repeat(300_000)),
+        part("name=\"file\"; filename=\"a.csv\"", "1"),
+        part("name=\"end\"", "")
+    );
+    let answer = post_parts(&scene.house, &scene.watch, &scene.uuid, &parts).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(scene.house.researcher().files(&scene.uuid).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_over_the_limit_is_413_announced_or_not() {
+    let house = House::start_with(Arc::new(RealDisk), |config| config.limits.max_upload_mib = 1).await;
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    let scene = Scene { house, watch, uuid };
+    let body = format!("{}--B--\r\n", part("name=\"file\"; filename=\"a.csv\"", &"x".repeat(2 << 20)));
+    let answer = post(&scene.house, &scene.watch, &format!("?uuid={}", scene.uuid), "multipart/form-data; boundary=B", &body).await;
+    scene.refused(&answer, 413, "max_upload_mib").await;
+    let chunked =
+        head(&scene.watch, &format!("?uuid={}", scene.uuid), "Content-Type: multipart/form-data; boundary=B\r\nTransfer-Encoding: chunked");
+    let answer = raw(scene.house.address, format!("{chunked}{:x}\r\n{body}\r\n0\r\n\r\n", body.len()).as_bytes()).await;
+    scene.refused(&answer, 413, "max_upload_mib").await;
+}
+
+#[tokio::test]
+async fn a_body_that_stands_still_is_408_with_a_retry_after() {
+    let house = House::start_with(Arc::new(RealDisk), |config| config.limits.stall_seconds = 1).await;
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    let scene = Scene { house, watch, uuid };
+    let rest = "Content-Type: multipart/form-data; boundary=B\r\nContent-Length: 100000";
+    let mut stream = tokio::net::TcpStream::connect(scene.house.address).await.expect("a connection");
+    stream.write_all(head(&scene.watch, &format!("?uuid={}", scene.uuid), rest).as_bytes()).await.expect("sent");
+    stream.write_all(part("name=\"file\"; filename=\"a.csv\"", "1").as_bytes()).await.expect("sent");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.expect("an answer");
+    let text = String::from_utf8_lossy(&answer);
+    assert!(text.starts_with("HTTP/1.1 408") && text.to_lowercase().contains("retry-after: 60"), "{text}");
+    scene.nothing_stays().await;
+}
+
+#[tokio::test]
+async fn a_silent_connection_and_an_endless_head_are_ended() {
+    let house = House::start_with(Arc::new(RealDisk), |config| config.limits.header_seconds = 1).await;
+    let mut silent = tokio::net::TcpStream::connect(house.address).await.expect("a connection");
+    let mut nothing = Vec::new();
+    silent.read_to_end(&mut nothing).await.expect("an end");
+    let head = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(1 << 20));
+    assert_eq!(raw(house.address, head.as_bytes()).await.status, 431);
+}
+
+#[tokio::test]
+async fn one_upload_too_many_is_503_at_once() {
+    let house = House::start_with(Arc::new(RealDisk), |config| config.limits.uploads_at_once = 1).await;
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    let rest = "Content-Type: multipart/form-data; boundary=B\r\nContent-Length: 1000000";
+    let mut open = tokio::net::TcpStream::connect(house.address).await.expect("a connection");
+    open.write_all(head(&watch, &format!("?uuid={uuid}"), rest).as_bytes()).await.expect("sent");
+    open.write_all(part("name=\"file\"; filename=\"a.csv\"", &"1".repeat(300_000)).as_bytes()).await.expect("sent");
+    until("the first upload is under way", async || !house.incoming().is_empty()).await;
+    let refused = watch.try_upload(&uuid, "b.csv", "2").await.expect("an answer");
+    assert_eq!(refused.status(), 503);
+    assert!(refused.headers().contains_key("retry-after"));
+    drop(open);
+    until("the place is free again", async || watch.try_upload(&uuid, "b.csv", "2").await.is_ok_and(|answer| answer.status() == 200)).await;
+    assert!(house.incoming().is_empty());
+}
+
+#[tokio::test]
+async fn too_many_requests_are_429_with_a_retry_after() {
+    let house = House::start_with(Arc::new(RealDisk), |config| {
+        config.limits.anonymous_per_minute = 20;
+        config.limits.device_per_minute = 5;
+    })
+    .await;
+    let watch = house.watch("w").await;
+    let mut statuses = Vec::new();
+    for _ in 0..7 {
+        let answer = watch.request("GET", "/recording/new/").send().await.expect("an answer");
+        statuses.push((answer.status().as_u16(), answer.headers().contains_key("retry-after")));
+    }
+    assert_eq!(statuses.iter().filter(|status| **status == (200, false)).count(), 5, "{statuses:?}");
+    assert_eq!(statuses.last(), Some(&(429, true)));
+    let stranger = Watch::with_token(house.url(""), "x".to_owned());
+    until("a stranger is told to wait", async || {
+        stranger.request("GET", "/recording/new/").send().await.expect("an answer").status() == 429
+    })
+    .await;
+    // The researcher behind the same address, with a good password, is still let in once it was verified.
+    assert_eq!(house.researcher().get("/api/v1/devices").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_device_that_has_used_up_its_quota_is_refused_and_others_are_not() {
+    let house = House::start_with(Arc::new(RealDisk), |config| {
+        config.limits.device_files = 2;
+        config.limits.device_datasets = 2;
+    })
+    .await;
+    let (greedy, other) = (house.watch("greedy").await, house.watch("other").await);
+    let uuid = greedy.new_dataset().await;
+    greedy.upload(&uuid, "a.csv", "1").await;
+    greedy.upload(&uuid, "b.csv", "2").await;
+    let refused = greedy.try_upload(&uuid, "c.csv", "3").await.expect("an answer");
+    assert_eq!(refused.status(), 507);
+    assert!(refused.text().await.expect("text").contains("quota of files"));
+    // What is here already is acknowledged still.
+    greedy.upload(&uuid, "a.csv", "1").await;
+    greedy.new_dataset().await;
+    assert_eq!(greedy.request("GET", "/recording/new/").send().await.expect("an answer").status(), 507);
+    other.upload(&other.new_dataset().await, "c.csv", "3").await;
+    assert!(house.incoming().is_empty());
+}

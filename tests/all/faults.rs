@@ -1,0 +1,307 @@
+//! A disk or a catalog that fails: nothing is acknowledged, nothing is left behind, and the server goes on serving.
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use sqlx::{Connection, Executor, SqliteConnection};
+use wearhouse::storage::FreeSpace;
+
+use crate::support::{Call, House, Program, Watch, WatchedDisk, sha256, until};
+
+struct Scene {
+    disk: Arc<WatchedDisk>,
+    house: House,
+    watch: Watch,
+    uuid: String,
+}
+
+async fn scene() -> Scene {
+    let disk = WatchedDisk::new();
+    let house = House::start_with(Arc::clone(&disk) as _, |_| {}).await;
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    Scene { disk, house, watch, uuid }
+}
+
+impl Scene {
+    fn folder(&self) -> PathBuf {
+        self.house.config.storage.uploads.join("recordings").join(&self.uuid)
+    }
+
+    /// Fails the first step that is like this.
+    fn fail_once(&self, is: impl Fn(&Call) -> bool + Send + Sync + 'static) {
+        let failed = AtomicBool::new(false);
+        self.disk.before(
+            move |call| {
+                if is(call) && !failed.swap(true, Ordering::SeqCst) { Err(io::Error::from_raw_os_error(5)) } else { Ok(()) }
+            },
+        );
+    }
+
+    /// The upload is refused with this status and leaves nothing; the next one is kept.
+    async fn fails_and_goes_on(&self, status: u16) {
+        let refused = self.watch.try_upload(&self.uuid, "a.csv", "1").await.expect("an answer");
+        assert_eq!(refused.status(), status);
+        self.is_clean().await;
+        self.watch.upload(&self.uuid, "a.csv", "1").await;
+        assert_eq!(self.house.researcher().zip_contents(&self.uuid).await, [("a.csv".to_owned(), sha256(b"1"))]);
+        let device = &self.house.researcher().json("/api/v1/devices").await[0];
+        assert_eq!((&device["files"], &device["bytes"]), (&1.into(), &1.into()));
+    }
+
+    async fn is_clean(&self) {
+        assert!(self.house.incoming().is_empty());
+        let files = std::fs::read_dir(self.folder()).map_or(0, Iterator::count);
+        assert_eq!(files, 0);
+        assert!(self.house.researcher().files(&self.uuid).await.is_empty());
+    }
+
+    async fn catalog(&self) -> SqliteConnection {
+        SqliteConnection::connect(&format!("sqlite://{}", self.house.layout().catalog().display())).await.expect("the catalog")
+    }
+}
+
+#[tokio::test]
+async fn a_failing_sync_of_the_bytes_is_500() {
+    let scene = scene().await;
+    scene.fail_once(|call| matches!(call, Call::SyncFile(_)));
+    scene.fails_and_goes_on(500).await;
+}
+
+#[tokio::test]
+async fn a_failing_write_is_500() {
+    let scene = scene().await;
+    scene.fail_once(|call| matches!(call, Call::Write(..)));
+    scene.fails_and_goes_on(500).await;
+}
+
+#[tokio::test]
+async fn a_failing_rename_is_500() {
+    let scene = scene().await;
+    scene.fail_once(|call| matches!(call, Call::Rename(..)));
+    scene.fails_and_goes_on(500).await;
+}
+
+#[tokio::test]
+async fn a_failing_sync_of_the_folder_is_500_and_is_not_tried_again() {
+    let scene = scene().await;
+    let folder = scene.folder();
+    scene.fail_once(move |call| *call == Call::SyncFolder(folder.clone()));
+    scene.fails_and_goes_on(500).await;
+}
+
+#[tokio::test]
+async fn a_failing_sync_of_the_folder_above_is_500() {
+    let scene = scene().await;
+    let recordings = scene.folder().parent().expect("a folder").to_owned();
+    scene.fail_once(move |call| *call == Call::SyncFolder(recordings.clone()));
+    scene.fails_and_goes_on(500).await;
+}
+
+#[tokio::test]
+async fn of_two_files_neither_stays_when_the_second_fails() {
+    let scene = scene().await;
+    let (folder, count) = (scene.folder(), std::sync::atomic::AtomicU32::new(0));
+    scene.disk.before(move |call| {
+        let second = *call == Call::SyncFolder(folder.clone()) && count.fetch_add(1, Ordering::SeqCst) == 1;
+        if second { Err(io::Error::from_raw_os_error(5)) } else { Ok(()) }
+    });
+    let part = |bytes: &'static str, name: &'static str| reqwest::multipart::Part::text(bytes).file_name(name);
+    let form = reqwest::multipart::Form::new().part("file", part("1", "a.csv")).part("file", part("2", "b.csv"));
+    let request = scene.watch.request("POST", &format!("/recording/new/?uuid={}", scene.uuid)).multipart(form);
+    assert_eq!(request.send().await.expect("an answer").status(), 500);
+    scene.is_clean().await;
+}
+
+#[tokio::test]
+async fn a_release_that_fails_leaves_the_file_in_quarantine() {
+    let scene = scene().await;
+    scene.watch.upload(&scene.uuid, "a.exe", "1").await;
+    let researcher = scene.house.researcher();
+    let id = researcher.json("/api/v1/quarantine").await["files"][0]["id"].as_str().expect("an id").to_owned();
+    let folder = scene.folder();
+    scene.fail_once(move |call| *call == Call::SyncFolder(folder.clone()));
+    let release = format!("/api/v1/quarantine/{id}/release");
+    assert_eq!(researcher.post(&release).await, 500);
+    assert_eq!(researcher.json("/api/v1/quarantine").await["total"], 1);
+    assert_eq!(researcher.post(&release).await, 204);
+    assert_eq!(researcher.zip_contents(&scene.uuid).await, [("a.exe".to_owned(), sha256(b"1"))]);
+}
+
+#[tokio::test]
+async fn a_zip_that_cannot_be_made_leaves_the_old_one_and_is_tried_again() {
+    let scene = scene().await;
+    let researcher = scene.house.researcher();
+    scene.watch.upload(&scene.uuid, "a.csv", "1").await;
+    let old = researcher.zip(&scene.uuid).await;
+    scene.watch.upload(&scene.uuid, "b.csv", "2").await;
+    let rolling = scene.house.layout().rolling_folder();
+    scene.fail_once(move |call| matches!(call, Call::SyncFile(path) if path.starts_with(&rolling)));
+    let address = format!("/uploads/zips/{}.zip", scene.uuid);
+    until("the roll has failed", async || researcher.get(&address).await.status() == 500).await;
+    assert_eq!(std::fs::read(scene.house.layout().zip(scene.uuid.parse().expect("a uuid"))).expect("a zip"), old);
+    assert!(crate::support::list(&scene.house.layout().rolling_folder()).is_empty());
+    assert_eq!(researcher.zip_contents(&scene.uuid).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_flipped_bit_stops_the_roll_and_names_the_file() {
+    let scene = scene().await;
+    let researcher = scene.house.researcher();
+    scene.watch.upload(&scene.uuid, "good.csv", "1").await;
+    scene.watch.upload(&scene.uuid, "bad.csv", "2").await;
+    let flip = || std::fs::write(scene.folder().join("bad.csv"), "3").expect("written");
+    // A roll may be under way already; what it published is thrown away and the next one sees the damage.
+    researcher.zip(&scene.uuid).await;
+    flip();
+    std::fs::remove_file(scene.house.layout().zip(scene.uuid.parse().expect("a uuid"))).expect("a zip");
+    let answer = researcher.get(&format!("/uploads/zips/{}.zip", scene.uuid)).await;
+    assert_eq!(answer.status(), 500);
+    assert!(answer.text().await.expect("text").contains("bad.csv has changed"));
+    let dataset = researcher.dataset(&scene.uuid).await;
+    assert!(dataset["zip_error"].as_str().is_some_and(|why| why.contains("bad.csv")), "{dataset}");
+}
+
+#[tokio::test]
+async fn a_busy_catalog_is_503_within_the_watchs_patience() {
+    let scene = scene().await;
+    let mut other = scene.catalog().await;
+    other.execute("BEGIN IMMEDIATE").await.expect("the lock");
+    let started = std::time::Instant::now();
+    let refused = scene.watch.try_upload(&scene.uuid, "a.csv", "1").await.expect("an answer");
+    assert_eq!(refused.status(), 503);
+    assert!(refused.headers().contains_key("retry-after"));
+    assert!(started.elapsed().as_secs() < 10, "the app would have hung up");
+    assert!(scene.house.incoming().is_empty());
+    other.execute("ROLLBACK").await.expect("released");
+    scene.watch.upload(&scene.uuid, "a.csv", "1").await;
+    assert_eq!(scene.house.researcher().files(&scene.uuid).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_acknowledges_nothing() {
+    let scene = scene().await;
+    let mut other = scene.catalog().await;
+    // A foreign key that is checked at COMMIT only, and that every new file breaks.
+    let breaking = [
+        "CREATE TABLE broken (nobody TEXT REFERENCES datasets (uuid) DEFERRABLE INITIALLY DEFERRED)",
+        "CREATE TRIGGER break_it AFTER INSERT ON files BEGIN INSERT INTO broken VALUES ('nobody'); END",
+    ];
+    for statement in breaking {
+        other.execute(statement).await.expect("a trigger");
+    }
+    let refused = scene.watch.try_upload(&scene.uuid, "a.csv", "1").await.expect("an answer");
+    assert_eq!(refused.status(), 500);
+    scene.is_clean().await;
+    other.execute("DROP TRIGGER break_it").await.expect("dropped");
+    scene.fails_not().await;
+}
+
+impl Scene {
+    async fn fails_not(&self) {
+        self.watch.upload(&self.uuid, "a.csv", "1").await;
+        assert_eq!(self.house.researcher().files(&self.uuid).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn one_bad_row_in_a_group_fails_alone() {
+    let scene = scene().await;
+    let mut other = scene.catalog().await;
+    other
+        .execute("CREATE TRIGGER no_bad BEFORE INSERT ON files WHEN NEW.sent_name LIKE 'bad%' BEGIN SELECT RAISE(ABORT, 'bad'); END")
+        .await
+        .expect("a trigger");
+    // Held up by the lock, the uploads gather into one group.
+    other.execute("BEGIN IMMEDIATE").await.expect("the lock");
+    let uploads: Vec<_> = ["a.csv", "bad.csv", "b.csv", "bad2.csv", "c.csv"]
+        .map(|name| {
+            let (watch, uuid) = (scene.watch.clone(), scene.uuid.clone());
+            tokio::spawn(async move { (name, watch.try_upload(&uuid, name, name).await.expect("an answer").status().as_u16()) })
+        })
+        .into();
+    until("all are received", async || scene.house.incoming().len() == 5).await;
+    other.execute("ROLLBACK").await.expect("released");
+    for upload in uploads {
+        let (name, status) = upload.await.expect("no panic");
+        assert_eq!(status, if name.starts_with("bad") { 500 } else { 200 }, "{name}");
+    }
+    assert_eq!(scene.house.researcher().files(&scene.uuid).await.len(), 3);
+    assert!(scene.house.incoming().is_empty());
+}
+
+#[tokio::test]
+async fn a_disk_that_is_nearly_full_is_507_before_the_body_is_read() {
+    let scene = scene().await;
+    *scene.disk.free.lock().expect("free") = Some(FreeSpace { bytes: (1 << 20) + 1000, inodes: 1000, total: 1 << 30 });
+    let refused = scene.watch.try_upload(&scene.uuid, "a.csv", vec![0; 2000]).await.expect("an answer");
+    assert_eq!(refused.status(), 507);
+    assert!(
+        scene
+            .disk
+            .take()
+            .iter()
+            .all(|call| !matches!(call, Call::Create(path) if path.starts_with(scene.house.layout().incoming_folder())))
+    );
+    scene.watch.upload(&scene.uuid, "b.csv", vec![0; 100]).await;
+}
+
+/// The program on a small file system of its own, which goes away with it.
+fn on_tmpfs(folder: &std::path::Path, options: &str) -> Program {
+    let uploads = folder.join("uploads");
+    std::fs::create_dir(&uploads).expect("a folder");
+    let mount = format!("mount -t tmpfs -o {options} none {} && exec \"$0\" \"$@\"", uploads.display());
+    let root = ["unshare", "--mount", "sh", "-c", &mount];
+    let user = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", &mount];
+    let wrapper = if rustix::process::geteuid().is_root() { &root[..] } else { &user[..] };
+    Program::wrapped_in_folder(wrapper, folder).start()
+}
+
+/// A folder of the program, as the program sees it.
+fn seen_by(program: &Program, folder: &std::path::Path) -> Vec<PathBuf> {
+    crate::support::list(&PathBuf::from(format!("/proc/{}/root{}", program.pid(), folder.display())))
+}
+
+#[tokio::test]
+async fn a_full_disk_is_507_and_what_is_here_stays_whole() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let program = on_tmpfs(folder.path(), "size=16m");
+    let watch = program.researcher().let_in("w").await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, "first.mkv", vec![1; 1 << 20]).await;
+    assert_eq!(watch.try_upload(&uuid, "announced.mkv", vec![2; 32 << 20]).await.expect("an answer").status(), 507);
+    let chunks = futures_util::stream::iter((0..32).map(|_| Ok::<_, io::Error>(vec![3_u8; 1 << 20])));
+    let streamed = watch.try_upload(&uuid, "streamed.mkv", reqwest::Body::wrap_stream(chunks)).await;
+    let streamed = streamed.expect("an answer");
+    assert_eq!(streamed.status(), 507, "{}", streamed.text().await.expect("text"));
+    let incoming = folder.path().join("uploads/.house/incoming");
+    until("nothing is left", async || seen_by(&program, &incoming).is_empty()).await;
+    watch.upload(&uuid, "second.mkv", vec![4; 1 << 20]).await;
+    assert_eq!(program.researcher().zip_contents(&uuid).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_disk_without_inodes_is_507_and_the_server_goes_on() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let program = on_tmpfs(folder.path(), "size=64m,nr_inodes=100");
+    let watch = program.researcher().let_in("w").await;
+    let uuid = watch.new_dataset().await;
+    let mut kept = 0;
+    loop {
+        let answer = watch.try_upload(&uuid, &format!("{kept}.csv"), "1").await.expect("an answer").status().as_u16();
+        match answer {
+            200 => kept += 1,
+            507 => break,
+            other => panic!("{other} after {kept}"),
+        }
+    }
+    assert!(kept > 3, "{kept}");
+    assert!(seen_by(&program, &folder.path().join("uploads/.house/incoming")).is_empty());
+    assert_eq!(program.researcher().zip_contents(&uuid).await.len(), kept);
+}

@@ -1,0 +1,162 @@
+//! Several at once: one file where there is one, eight names where there are eight, and nobody is told "safe" too early.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use tokio::sync::watch as signal;
+
+use crate::support::{Call, House, WatchedDisk, sha256};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn eight_identical_uploads_are_one_file_and_none_is_acknowledged_before_its_sync() {
+    let disk = WatchedDisk::new();
+    let house = House::start_with(Arc::clone(&disk) as _, |_| {}).await;
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    let folder = house.config.storage.uploads.join("recordings").join(&uuid);
+    let (release, released) = signal::channel(false);
+    let (reached, mut at_the_sync) = signal::channel(false);
+    disk.before(move |call| {
+        if *call == Call::SyncFolder(folder.clone()) {
+            reached.send_replace(true);
+            while !*released.borrow() {
+                std::thread::yield_now();
+            }
+        }
+        Ok(())
+    });
+    let answered = Arc::new(AtomicU32::new(0));
+    let uploads: Vec<_> = (0..8)
+        .map(|_| {
+            let (watch, uuid, answered) = (watch.clone(), uuid.clone(), Arc::clone(&answered));
+            tokio::spawn(async move {
+                let receipt = watch.upload(&uuid, "a.csv", "1").await;
+                answered.fetch_add(1, Ordering::SeqCst);
+                receipt["new"] == true
+            })
+        })
+        .collect();
+    at_the_sync.wait_for(|reached| *reached).await.expect("reached");
+    // All eight are here, and seven of them could be answered, if they did not wait for the one.
+    crate::support::until("all are received", async || house.incoming().len() >= 7).await;
+    assert_eq!(answered.load(Ordering::SeqCst), 0);
+    release.send_replace(true);
+    let mut new = 0;
+    for upload in uploads {
+        new += u32::from(upload.await.expect("no panic"));
+    }
+    assert_eq!(new, 1);
+    assert_eq!(house.researcher().files(&uuid).await, [("a.csv".to_owned(), sha256(b"1"))]);
+    assert!(house.incoming().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_identical_uploads_the_second_is_not_told_safe_on_the_word_of_a_first_that_fails() {
+    let disk = WatchedDisk::new();
+    let house = House::start_with(Arc::clone(&disk) as _, |_| {}).await;
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    let folder = house.config.storage.uploads.join("recordings").join(&uuid);
+    let count = AtomicU32::new(0);
+    disk.before({
+        let folder = folder.clone();
+        move |call| {
+            let first = *call == Call::SyncFolder(folder.clone()) && count.fetch_add(1, Ordering::SeqCst) == 0;
+            if first { Err(io::Error::from_raw_os_error(5)) } else { Ok(()) }
+        }
+    });
+    let (one, two) = tokio::join!(watch.try_upload(&uuid, "a.csv", "1"), watch.try_upload(&uuid, "a.csv", "1"));
+    let mut statuses = [one, two].map(|answer| answer.expect("an answer").status().as_u16());
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 500]);
+    assert_eq!(std::fs::read(folder.join("a.csv")).expect("the file"), b"1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn eight_different_files_of_one_name_are_eight_files() {
+    let house = House::start().await;
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    let uploads: Vec<_> = (0..8)
+        .map(|n| {
+            let (watch, uuid) = (watch.clone(), uuid.clone());
+            tokio::spawn(async move { watch.upload(&uuid, "a.csv", n.to_string()).await["stored_as"].as_str().expect("a name").to_owned() })
+        })
+        .collect();
+    let mut names = Vec::new();
+    for upload in uploads {
+        names.push(upload.await.expect("no panic"));
+    }
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), 8, "{names:?}");
+    let mut digests: Vec<_> = house.researcher().zip_contents(&uuid).await.into_iter().map(|(_, digest)| digest).collect();
+    digests.sort();
+    let mut expected: Vec<_> = (0..8).map(|n| sha256(n.to_string().as_bytes())).collect();
+    expected.sort();
+    assert_eq!(digests, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_from_quarantine_and_an_upload_of_its_name_keep_both() {
+    let house = House::start().await;
+    let (owner, other) = (house.watch("owner").await, house.watch("other").await);
+    let researcher = house.researcher();
+    for _ in 0..20 {
+        let uuid = owner.new_dataset().await;
+        assert_eq!(other.upload(&uuid, "a.csv", "theirs").await["quarantined"], true);
+        let id = researcher.json("/api/v1/quarantine").await["files"][0]["id"].as_str().expect("an id").to_owned();
+        let release = format!("/api/v1/quarantine/{id}/release");
+        let (released, uploaded) = tokio::join!(researcher.post(&release), owner.upload(&uuid, "a.csv", "ours"));
+        assert_eq!((released.as_u16(), &uploaded["new"]), (204, &true.into()));
+        let files = researcher.files(&uuid).await;
+        let mut digests: Vec<_> = files.iter().map(|(_, digest)| digest.clone()).collect();
+        digests.sort();
+        let mut expected = vec![sha256(b"ours"), sha256(b"theirs")];
+        expected.sort();
+        assert_eq!(digests, expected);
+        let mut names: Vec<_> = files.into_iter().map(|(name, _)| name).collect();
+        names.sort();
+        assert_eq!(names, ["a.csv", "a~2.csv"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_drops_after_the_body_does_not_cancel_the_commit() {
+    use tokio::io::AsyncWriteExt;
+    let disk = WatchedDisk::new();
+    let house = House::start_with(Arc::clone(&disk) as _, |_| {}).await;
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    let (reached, mut at_the_rename) = signal::channel(false);
+    let (release, released) = signal::channel(false);
+    disk.before(move |call| {
+        if matches!(call, Call::Rename(..)) {
+            reached.send_replace(true);
+            while !*released.borrow() {
+                std::thread::yield_now();
+            }
+        }
+        Ok(())
+    });
+    let body = "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\n1\r\n--B--\r\n";
+    let head = format!(
+        "POST /recording/new/?uuid={uuid} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: {}\r\n\r\n{body}",
+        watch.token,
+        body.len()
+    );
+    let mut stream = tokio::net::TcpStream::connect(house.address).await.expect("a connection");
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    at_the_rename.wait_for(|reached| *reached).await.expect("reached");
+    stream.set_zero_linger().expect("a reset");
+    drop(stream);
+    release.send_replace(true);
+    let researcher = house.researcher();
+    crate::support::until("the file is kept", async || researcher.files(&uuid).await.len() == 1).await;
+    assert_eq!(researcher.zip_contents(&uuid).await, [("a.csv".to_owned(), sha256(b"1"))]);
+}
