@@ -112,7 +112,7 @@ pub fn list(folder: &Path) -> Vec<PathBuf> {
 pub struct Program {
     child: Child,
     pub address: SocketAddr,
-    pub log: Arc<Mutex<String>>,
+    log: Arc<Mutex<String>>,
 }
 
 /// How to run the program.
@@ -121,10 +121,6 @@ pub struct ProgramBuilder {
 }
 
 impl ProgramBuilder {
-    pub fn new(config: &Path) -> Self {
-        Self::wrapped(&[], config)
-    }
-
     /// Runs the program under another one, such as strace.
     pub fn wrapped(wrapper: &[&str], config: &Path) -> Self {
         let program = env!("CARGO_BIN_EXE_wearhouse");
@@ -142,11 +138,6 @@ impl ProgramBuilder {
 
     pub fn env(mut self, key: &str, value: &str) -> Self {
         self.command.env(key, value);
-        self
-    }
-
-    pub fn current_dir(mut self, folder: &Path) -> Self {
-        self.command.current_dir(folder);
         self
     }
 
@@ -208,6 +199,27 @@ impl Program {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a process");
         let value = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':')).expect("the line");
         value.trim().trim_end_matches(" kB").parse::<u64>().expect("kB") << 10
+    }
+
+    /// The program with the config at this path; it writes one where there is none.
+    pub fn with_config(config: &Path) -> ProgramBuilder {
+        ProgramBuilder::wrapped(&[], config)
+    }
+
+    /// What it has printed so far.
+    pub fn said(&self) -> String {
+        self.log.lock().expect("log").clone()
+    }
+
+    /// Asks it to stop.
+    pub fn terminate(&self) {
+        let pid = self.pid().to_string();
+        assert!(Command::new("kill").arg(pid).status().expect("kill").success());
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> std::process::ExitStatus {
+        self.child.wait().expect("its end")
     }
 
     pub fn pid(&self) -> u32 {

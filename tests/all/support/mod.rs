@@ -7,7 +7,7 @@ mod raw;
 
 pub use disk::{Call, WatchedDisk};
 pub use house::{House, Program, config_text, list};
-pub use people::{Researcher, Watch, sha256};
+pub use people::{Researcher, Watch, contents, sha256};
 pub use raw::{RawAnswer, raw};
 
 /// Waits until `done` says yes; the only way in which a test waits. Panics after 30 s with what was waited for.

@@ -1,0 +1,151 @@
+//! The pages: who may see them, what they show, and that nothing on them runs.
+
+use crate::support::{House, raw};
+
+const PAGES: [&str; 6] = ["/", "/tokenauth/check/", "/device/list/", "/recording/list/", "/quarantine/", "/settings/"];
+
+#[tokio::test]
+async fn every_page_wants_a_password_and_cannot_be_framed() {
+    let house = House::start().await;
+    for page in PAGES {
+        let stranger =
+            reqwest::Client::builder().no_proxy().build().expect("a client").get(house.url(page)).send().await.expect("an answer");
+        assert_eq!(stranger.status(), 401, "{page}");
+        assert!(stranger.headers()["www-authenticate"].to_str().expect("text").starts_with("Basic "));
+        let known = house.researcher().get(page).await;
+        assert_eq!(known.status(), 200, "{page}");
+        let header = |name: &str| known.headers()[name].to_str().expect("text").to_owned();
+        assert!(header("content-security-policy").contains("frame-ancestors 'none'"));
+        assert_eq!((header("x-frame-options").as_str(), header("cache-control").as_str()), ("DENY", "no-store"));
+        let text = known.text().await.expect("text");
+        assert!(text.starts_with("<!doctype html>") && text.contains("<h1>"), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_researcher_sees_everything_but_the_settings() {
+    let house = House::start().await;
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    for page in PAGES {
+        let answer = client
+            .get(house.url(page))
+            .basic_auth("researcher", Some(crate::support::Researcher::PASSWORD))
+            .send()
+            .await
+            .expect("an answer");
+        assert_eq!(answer.status(), if page == "/settings/" { 403 } else { 200 }, "{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_watch_is_let_in_on_the_page_and_its_recording_is_shown() {
+    let house = House::start().await;
+    let researcher = house.researcher();
+    researcher.poll("kitchen[9774d56d682e549c]").await;
+    let page = researcher.get("/tokenauth/check/").await.text().await.expect("text");
+    assert!(page.contains("kitchen") && page.contains("9774d56d682e549c"));
+    let action = page.split("action=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a form");
+    let granted = researcher
+        .request("POST", action)
+        .header("origin", house.url(""))
+        .header("sec-fetch-site", "same-origin")
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!((granted.status().as_u16(), &granted.headers()["location"]), (303, &"/tokenauth/check/".parse().expect("a value")));
+    let token = researcher.poll("kitchen[9774d56d682e549c]").await["token"].as_str().expect("a token").to_owned();
+    let watch = crate::support::Watch::with_token(house.url(""), token);
+    let uuid = watch.new_dataset().await;
+    let receipt = watch.upload(&uuid, "a:b.csv", "1").await;
+    let list = researcher.get("/recording/list/?q=KITCH").await.text().await.expect("text");
+    assert!(list.contains(&uuid));
+    let page = researcher.get(&format!("/recording/{uuid}/")).await.text().await.expect("text");
+    for expected in [
+        "kitchen",
+        "a_b.csv",
+        "sent as a:b.csv",
+        receipt["sha256"].as_str().expect("a digest"),
+        &format!("/uploads/recordings/{uuid}/a_b.csv"),
+    ] {
+        assert!(page.contains(expected), "{expected}");
+    }
+    assert_eq!(researcher.get(&format!("/uploads/recordings/{uuid}/a_b.csv")).await.text().await.expect("text"), "1");
+    assert_eq!(researcher.get("/recording/67e55044-10b1-426f-9247-bb680e5fe0c8/").await.status(), 404);
+    assert_eq!(researcher.get("/recording/nonsense/").await.status(), 404);
+}
+
+#[tokio::test]
+async fn a_cross_site_post_is_refused() {
+    let house = House::start().await;
+    let researcher = house.researcher();
+    researcher.poll("w").await;
+    let id = researcher.request_of("w").await["id"].as_str().expect("an id").to_owned();
+    for path in [format!("/tokenauth/check/{id}/grant"), format!("/api/v1/requests/{id}/grant")] {
+        for (name, value) in [("sec-fetch-site", "cross-site"), ("origin", "https://elsewhere.example")] {
+            let answer = researcher.request("POST", &path).header(name, value).send().await.expect("an answer");
+            assert_eq!(answer.status(), 403, "{path} {name}");
+        }
+    }
+    assert_eq!(researcher.poll("w").await["status"], "pending");
+}
+
+#[tokio::test]
+async fn html_in_a_name_is_shown_as_text() {
+    let house = House::start().await;
+    let evil = "<script>alert(1)</script>";
+    let watch = house.watch(evil).await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, &format!("{evil}.csv"), "1").await;
+    watch.upload(&uuid, &format!("{evil}.exe"), "1").await;
+    house.researcher().poll("<img src=x>").await;
+    let recording = format!("/recording/{uuid}/");
+    for page in PAGES.into_iter().chain([recording.as_str(), "/recording/list/?q=%3Cscript%3E"]) {
+        let text = house.researcher().get(page).await.text().await.expect("text");
+        assert!(!text.contains("<script") && !text.contains("<img"), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn the_list_is_paged_by_key_and_every_recording_is_on_one_page() {
+    let house =
+        House::start_with(std::sync::Arc::new(wearhouse::storage::RealDisk), |config| config.limits.device_per_minute = 10_000).await;
+    let watch = house.watch("w").await;
+    let mut expected = Vec::new();
+    for _ in 0..120 {
+        expected.push(watch.new_dataset().await);
+    }
+    let (mut found, mut next) = (Vec::new(), String::new());
+    loop {
+        let page = house.researcher().json(&format!("/api/v1/datasets?{next}")).await;
+        let datasets = page["datasets"].as_array().expect("datasets");
+        assert!(datasets.len() <= 50);
+        found.extend(datasets.iter().map(|dataset| dataset["uuid"].as_str().expect("a uuid").to_owned()));
+        match page["next"].as_str() {
+            Some(key) => next = format!("after={key}"),
+            None => break,
+        }
+    }
+    let mut sorted = found.clone();
+    sorted.sort();
+    sorted.dedup();
+    expected.sort();
+    assert_eq!((sorted.len(), found.len()), (120, 120));
+    assert_eq!(sorted, expected);
+    for query in ["after=nonsense", "after=1-2", "from=x", "device=y"] {
+        let answer = house.researcher().get(&format!("/api/v1/datasets?{query}")).await;
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["content-type"]),
+            (400, &"application/problem+json".parse().expect("a value")),
+            "{query}"
+        );
+    }
+    assert_eq!(house.researcher().json("/api/v1/datasets?q=nobody").await["datasets"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn an_unknown_address_is_404_and_a_wrong_method_405() {
+    let house = House::start().await;
+    assert_eq!(house.researcher().get("/nowhere").await.status(), 404);
+    assert_eq!(house.researcher().post("/settings/").await, 405);
+    assert_eq!(raw(house.address, b"GET //settings/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.status, 403);
+}
