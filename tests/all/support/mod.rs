@@ -2,11 +2,15 @@
 
 mod disk;
 mod house;
+mod java;
+mod link;
 mod people;
 mod raw;
 
 pub use disk::{Call, WatchedDisk};
 pub use house::{House, Program, ProgramBuilder, config_text};
+pub use java::{FieldApp, java};
+pub use link::{Fault, Link};
 pub use people::{Researcher, Watch, sha256};
 pub use raw::{RawAnswer, raw};
 
