@@ -4,3 +4,4 @@ mod handshake;
 mod okhttp;
 mod support;
 mod upload;
+mod zip_readers;
