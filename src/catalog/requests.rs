@@ -138,7 +138,7 @@ async fn touch(tx: &mut SqliteConnection, identifier: &Identifier) -> Result<boo
 async fn make_room(tx: &mut SqliteConnection, most: u32) -> Result<(), sqlx::Error> {
     let open: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM requests WHERE granted_at IS NULL").fetch_one(&mut *tx).await?;
     if open >= i64::from(most) {
-        sqlx::query("DELETE FROM requests WHERE id = (SELECT id FROM requests WHERE granted_at IS NULL ORDER BY polled_at LIMIT 1)")
+        sqlx::query("DELETE FROM requests WHERE id = (SELECT id FROM requests WHERE granted_at IS NULL ORDER BY polled_at, polls LIMIT 1)")
             .execute(tx)
             .await?;
     }

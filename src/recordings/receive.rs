@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{ReceiveError, Recordings, turns};
 use crate::{
     catalog::{FileRow, FileState, Held, NewFile, RecordError, Recorded, Whereabouts},
-    ids::{DatasetId, DeviceId, FileId, extension_of},
+    ids::{DatasetId, DeviceId, FileId, FileName},
     storage::{IncomingFile, ReceivedFile, blocking},
 };
 
@@ -84,7 +84,7 @@ impl Recordings {
     }
 
     fn describe(&self, device: DeviceId, dataset: DatasetId, upload: &Upload) -> NewFile {
-        let extension = extension_of(&upload.sent_name);
+        let extension = FileName::from_sent(&upload.sent_name).extension();
         NewFile {
             id: upload.id,
             dataset,

@@ -2,11 +2,15 @@
 
 mod disk;
 mod house;
+mod java;
+mod link;
 mod people;
 mod raw;
 
 pub use disk::{Call, WatchedDisk};
 pub use house::{House, Program, config_text, list};
+pub use java::{FieldApp, java};
+pub use link::{Fault, Link};
 pub use people::{Researcher, Watch, contents, sha256};
 pub use raw::{RawAnswer, raw};
 
