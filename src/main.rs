@@ -3,7 +3,6 @@
 use std::{
     io::{BufRead, IsTerminal},
     net::SocketAddr,
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -16,10 +15,10 @@ use tracing_subscriber::EnvFilter;
 use wearhouse::{
     catalog::Catalog,
     config::{self, Config, FirstPassword, Secret},
-    handshake::Handshake,
-    recordings::Reindex,
+    handshake::Signer,
+    recordings::{Reindex, Shelves},
     server,
-    storage::{Layout, RealDisk, Storage},
+    storage::{Layout, RealDisk, Storage, write_over},
 };
 
 type Failure = Box<dyn std::error::Error>;
@@ -78,6 +77,10 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
 async fn serve(arguments: &Arguments) -> Result<(), Failure> {
     let chosen = std::env::var("WEARHOUSE_ADMIN_PASSWORD").ok().filter(|text| !text.is_empty()).map(Secret::new);
     let (config, first) = config::open(&arguments.config, chosen.as_ref())?;
+    // Before anything can fail: the password stands nowhere else.
+    if let Some(first) = first {
+        hand_over(&first, &arguments.config)?;
+    }
     start_logging(config.log.level.as_str());
     server::raise_handle_limit();
     let address = arguments.listen.or(config.server.address()).ok_or("server.listen is no address")?;
@@ -85,9 +88,6 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
         .await
         .map_err(|error| format!("cannot listen on {address}: {error}; choose another address with --listen"))?;
     println!("wearhouse listens on http://{}", listener.local_addr()?);
-    if let Some(first) = first {
-        hand_over(&first, &arguments.config)?;
-    }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let shutdown = async move {
         tokio::select! {
@@ -109,8 +109,7 @@ fn hand_over(first: &FirstPassword, config: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     let path = config.with_file_name("initial-password");
-    let mut file = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-    std::io::Write::write_all(&mut file, format!("{}\n", password.expose()).as_bytes())?;
+    write_over(&RealDisk, &path, format!("{}\n", password.expose()).as_bytes(), 0o600)?;
     println!("wrote {}; log in as {} with the password in {} (delete that file then)", config.display(), first.user, path.display());
     Ok(())
 }
@@ -120,9 +119,8 @@ async fn check(path: &Path) -> Result<(), Failure> {
     let config = config::check(path)?;
     let layout = Layout::new(&config.storage.uploads);
     if layout.catalog().exists() {
-        let catalog = Catalog::open(&layout.catalog(), config.limits.quota()).await?;
-        let locked_out = Handshake::new(catalog.clone(), &config).locked_out().await?;
-        catalog.close().await;
+        let fingerprints = Signer::new(&config.security).fingerprints();
+        let locked_out = Catalog::peek_signed_by_others(&layout.catalog(), &fingerprints).await?;
         if locked_out > 0 {
             return Err(format!(
                 "security: {locked_out} devices hold tokens signed with a secret that is not in the file; put it into previous_secrets, or somebody has to walk to each of them"
@@ -155,7 +153,7 @@ async fn reindex(path: &Path, apply: bool) -> Result<(), Failure> {
     let storage = Storage::open(Layout::new(&config.storage.uploads), Arc::new(RealDisk), config.storage.reserve())?;
     let _lock = storage.lock()?;
     let catalog = Catalog::open(&storage.layout().catalog(), config.limits.quota()).await?;
-    let reindex = Reindex::new(catalog.clone(), storage.layout().clone());
+    let reindex = Reindex::new(Shelves::new(catalog.clone(), storage));
     let findings = reindex.look().await?;
     let mut failed = 0;
     for finding in &findings {

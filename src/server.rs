@@ -21,7 +21,7 @@ use crate::{
     config::{Config, LimitsConfig},
     handshake::Handshake,
     http::{self, App, Limits, Passwords},
-    recordings::{ReceiveError, Recordings},
+    recordings::{ReceiveError, Recordings, Shelves},
     roller::Roller,
     storage::{Disk, HouseLock, Layout, OpenError, RealDisk, Storage},
 };
@@ -83,8 +83,9 @@ impl House {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let catalog = Catalog::open(&storage.layout().catalog(), config.limits.quota()).await?;
         let roller = Roller::start(catalog.clone(), storage.clone(), &config.zip, &tasks, stop.clone());
-        let recordings = Recordings::new(catalog.clone(), storage.clone(), roller.clone(), &config);
-        recordings.recover().await?;
+        let shelves = Shelves::new(catalog.clone(), storage.clone());
+        shelves.recover().await?;
+        let recordings = Recordings::new(shelves, roller.clone(), &config);
         roller.mark_left_behind().await?;
         let handshake = Handshake::new(catalog.clone(), &config);
         warn_of_lockouts(&handshake).await?;

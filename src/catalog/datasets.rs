@@ -70,9 +70,7 @@ pub struct ZipState {
     pub changes: i64,
     /// The count that the published zip holds.
     pub zipped: i64,
-    /// Number of files.
-    pub files: u64,
-    /// Their bytes.
+    /// Bytes of all files.
     pub arrived: u64,
     /// Bytes copied so far to make the zips of this dataset.
     pub copied: u64,
@@ -93,7 +91,7 @@ impl Catalog {
     /// [`RecordError`].
     pub async fn new_dataset(&self, device: DeviceId, quota: Quota) -> Result<DatasetId, RecordError> {
         let uuid = DatasetId::random();
-        let mut tx = self.writing().await?;
+        let (mut tx, _place) = self.writing_aside().await?;
         claim(&mut tx, uuid, Some(device), quota).await?;
         sqlx::query("UPDATE devices SET last_used_at = $2 WHERE id = $1").bind(device.to_string()).bind(now()).execute(&mut *tx).await?;
         tx.commit().await?;
@@ -178,7 +176,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`].
     pub async fn zip_state(&self, uuid: DatasetId) -> Result<Option<ZipState>, CatalogError> {
-        let row = sqlx::query("SELECT changes, zipped, files, bytes, zip_copied FROM datasets WHERE uuid = $1")
+        let row = sqlx::query("SELECT changes, zipped, bytes, zip_copied FROM datasets WHERE uuid = $1")
             .bind(uuid.to_string())
             .fetch_optional(&self.read)
             .await?;
@@ -186,7 +184,6 @@ impl Catalog {
         Ok(Some(ZipState {
             changes: row.try_get("changes")?,
             zipped: row.try_get("zipped")?,
-            files: to_u64(row.try_get("files")?),
             arrived: to_u64(row.try_get("bytes")?),
             copied: to_u64(row.try_get("zip_copied")?),
         }))

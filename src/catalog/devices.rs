@@ -1,6 +1,6 @@
 //! Devices: which are let in, and which of their tokens are good.
 
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 
 use super::{Catalog, CatalogError, Millis, files::parsed, now, to_u64};
 use crate::ids::{DeviceId, Identifier};
@@ -131,18 +131,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`].
     pub async fn count_signed_by_others(&self, fingerprints: &[String]) -> Result<u64, CatalogError> {
-        let rows = sqlx::query(
-            "SELECT signed_by, COUNT(*) AS devices FROM devices WHERE revoked_at IS NULL AND signed_by IS NOT NULL GROUP BY signed_by",
-        )
-        .fetch_all(&self.read)
-        .await?;
-        let mut devices = 0;
-        for row in rows {
-            if !fingerprints.contains(&row.try_get::<String, _>("signed_by")?) {
-                devices += to_u64(row.try_get("devices")?);
-            }
-        }
-        Ok(devices)
+        Ok(count_signed_by_others(&self.read, fingerprints).await?)
     }
 
     /// Ends every token of a device but the newest. `false` if there is no such device.
@@ -175,4 +164,16 @@ pub(super) async fn next_generation(tx: &mut SqliteConnection, identifier: &Iden
     .fetch_one(tx)
     .await?;
     Ok(u32::try_from(generation).unwrap_or(u32::MAX))
+}
+
+/// See [`Catalog::count_signed_by_others`].
+pub(super) async fn count_signed_by_others(pool: &SqlitePool, fingerprints: &[String]) -> Result<u64, sqlx::Error> {
+    let query = "SELECT signed_by, COUNT(*) AS devices FROM devices WHERE revoked_at IS NULL AND signed_by IS NOT NULL GROUP BY signed_by";
+    let mut devices = 0;
+    for row in sqlx::query(query).fetch_all(pool).await? {
+        if !fingerprints.contains(&row.try_get::<String, _>("signed_by")?) {
+            devices += to_u64(row.try_get("devices")?);
+        }
+    }
+    Ok(devices)
 }

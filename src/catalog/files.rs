@@ -227,6 +227,8 @@ impl Catalog {
             Whereabouts::Quarantine(_) => None,
         };
         let name = reserve_name(&mut tx, file.id, file.dataset, &wanted, taken.as_deref()).await?;
+        // The zip may hold it under the old name.
+        datasets::count(&mut tx, file.dataset, 0, 0).await?;
         tx.commit().await?;
         Ok(name)
     }

@@ -7,12 +7,14 @@ mod error;
 mod files;
 mod requests;
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
-    Sqlite, SqlitePool, Transaction,
+    Connection, Sqlite, SqliteConnection, SqlitePool, Transaction,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use commit::{RecordError, Recorded};
 pub use datasets::{Dataset, DatasetFilter, ZipState};
@@ -44,6 +46,9 @@ pub struct Quota {
 /// How long a statement waits for another process that holds the database: well inside a watch's patience of 10 s.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
 
+/// Writers of less urgent things that may get in line with uploads at once.
+const ASIDE: usize = 4;
+
 /// The catalog, open. Cheap to clone.
 #[derive(Clone)]
 pub struct Catalog {
@@ -51,6 +56,8 @@ pub struct Catalog {
     /// One connection: writers queue here, so they never meet in the database.
     write: SqlitePool,
     committer: commit::Committer,
+    /// Keeps what strangers and idle watches ask from queueing in front of uploads.
+    aside: Arc<Semaphore>,
 }
 
 impl Catalog {
@@ -67,12 +74,25 @@ impl Catalog {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
-        let pool = SqlitePoolOptions::new().acquire_timeout(BUSY_TIMEOUT * 2);
-        let write = pool.clone().max_connections(1).connect_with(options.clone()).await?;
+        let pool = SqlitePoolOptions::new().acquire_timeout(BUSY_TIMEOUT);
+        let write = pool.clone().max_connections(1).after_release(|connection, _| Box::pin(is_idle(connection)));
+        let write = write.connect_with(options.clone()).await?;
         sqlx::migrate!().run(&write).await?;
         let read = pool.max_connections(4).connect_with(options.read_only(true)).await?;
         let committer = commit::Committer::start(write.clone(), quota);
-        Ok(Self { read, write, committer })
+        Ok(Self { read, write, committer, aside: Arc::new(Semaphore::new(ASIDE)) })
+    }
+
+    /// How many devices that are let in hold a token signed by none of these secrets (given by their fingerprints), asked of a
+    /// catalog that may be another program's at this moment: nothing of it is changed, not even its schema.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn peek_signed_by_others(path: &Path, fingerprints: &[String]) -> Result<u64, CatalogError> {
+        let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(path).read_only(true)).await?;
+        let devices = devices::count_signed_by_others(&pool, fingerprints).await;
+        pool.close().await;
+        Ok(devices?)
     }
 
     /// Commits what is queued and closes the file.
@@ -82,10 +102,25 @@ impl Catalog {
         self.write.close().await;
     }
 
+    /// The same for what is less urgent than uploads: few of them at once get in line.
+    async fn writing_aside(&self) -> Result<(Transaction<'static, Sqlite>, OwnedSemaphorePermit), CatalogError> {
+        let place = tokio::time::timeout(BUSY_TIMEOUT, Arc::clone(&self.aside).acquire_owned()).await;
+        let place = place.map_err(|_| CatalogError::Busy)?.map_err(|_| CatalogError::Closed)?;
+        Ok((self.writing().await?, place))
+    }
+
     /// A transaction that holds the database's write lock from its start, so that what it reads stays true until it commits.
     async fn writing(&self) -> Result<Transaction<'static, Sqlite>, CatalogError> {
         Ok(self.write.begin_with("BEGIN IMMEDIATE").await?)
     }
+}
+
+/// Whether a connection may be used again. After a failed COMMIT SQLite may have rolled back by itself, and the driver still
+/// counts a transaction that is not there: such a connection would refuse every further one.
+async fn is_idle(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // Lets a rollback that is queued run first.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// SQLite's integers are signed; no size or count of ours comes near the limit.

@@ -63,7 +63,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`].
     pub async fn poll(&self, identifier: &Identifier, lifetime: Millis, most: u32, signed_by: &str) -> Result<Poll, CatalogError> {
-        let mut tx = self.writing().await?;
+        let (mut tx, _place) = self.writing_aside().await?;
         let granted = sqlx::query("DELETE FROM requests WHERE identifier = $1 AND granted_at > $2 RETURNING id")
             .bind(identifier.as_str())
             .bind(now() - lifetime)
@@ -80,6 +80,15 @@ impl Catalog {
         };
         tx.commit().await?;
         Ok(poll)
+    }
+
+    /// Whether an identifier has an open request.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn has_request(&self, identifier: &Identifier) -> Result<bool, CatalogError> {
+        let row = sqlx::query("SELECT 1 FROM requests WHERE identifier = $1").bind(identifier.as_str()).fetch_optional(&self.read).await?;
+        Ok(row.is_some())
     }
 
     /// The open requests, the last polled first. A lapsed grant counts as not granted.

@@ -15,6 +15,8 @@ pub struct LimitsConfig {
     pub max_upload_mib: u64,
     /// Uploads under way at once.
     pub uploads_at_once: u32,
+    /// Uploads of one device under way at once.
+    pub device_uploads_at_once: u32,
     /// Open connections.
     pub connections: u32,
     /// Time for a request's head, seconds.
@@ -25,6 +27,8 @@ pub struct LimitsConfig {
     pub stall_seconds: u64,
     /// Requests a minute of one address without a good credential.
     pub anonymous_per_minute: u32,
+    /// New identifiers a minute that ask from one address.
+    pub new_requests_per_minute: u32,
     /// Requests a minute of one device.
     pub device_per_minute: u32,
     /// GiB of one device.
@@ -42,11 +46,13 @@ impl Default for LimitsConfig {
         Self {
             max_upload_mib: 4096,
             uploads_at_once: 256,
+            device_uploads_at_once: 16,
             connections: 16384,
             header_seconds: 15,
             header_kib: 64,
             stall_seconds: 60,
             anonymous_per_minute: 1200,
+            new_requests_per_minute: 60,
             device_per_minute: 600,
             device_gib: 1024,
             device_files: 1_000_000,
@@ -90,11 +96,13 @@ impl LimitsConfig {
     pub(super) fn validate(&self, report: &mut Report) {
         report.range("limits.max_upload_mib", self.max_upload_mib, 1..=1 << 30);
         report.range("limits.uploads_at_once", self.uploads_at_once.into(), 1..=100_000);
+        report.range("limits.device_uploads_at_once", self.device_uploads_at_once.into(), 1..=100_000);
         report.range("limits.connections", self.connections.into(), 1..=1_000_000);
         report.range("limits.header_seconds", self.header_seconds, 1..=3600);
         report.range("limits.header_kib", self.header_kib.into(), 16..=1024);
         report.range("limits.stall_seconds", self.stall_seconds, 1..=3600);
         report.range("limits.anonymous_per_minute", self.anonymous_per_minute.into(), 1..=u32::MAX.into());
+        report.range("limits.new_requests_per_minute", self.new_requests_per_minute.into(), 1..=u32::MAX.into());
         report.range("limits.device_per_minute", self.device_per_minute.into(), 1..=u32::MAX.into());
         report.range("limits.device_gib", self.device_gib, 1..=1 << 30);
         report.range("limits.device_files", self.device_files, 1..=1 << 40);

@@ -11,7 +11,7 @@ use sha2::Sha256;
 
 use crate::ids::Identifier;
 
-/// Identifiers that are remembered at once. When they are all taken, everything is forgotten: strangers made them up.
+/// Identifiers that are remembered at once. When they are all taken, any one of them makes room.
 const MOST_IDENTIFIERS: usize = 10_000;
 /// Callers that are told apart under one identifier.
 const MOST_CALLERS: usize = 16;
@@ -31,7 +31,8 @@ impl Callers {
         let caller = self.hash(address);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() >= MOST_IDENTIFIERS && !seen.contains_key(identifier) {
-            seen.clear();
+            let any = seen.keys().next().cloned();
+            any.map(|identifier| seen.remove(&identifier));
         }
         let callers = seen.entry(identifier.clone()).or_default();
         if callers.len() < MOST_CALLERS {

@@ -78,6 +78,14 @@ impl Handshake {
         }
     }
 
+    /// Whether an identifier has asked before and its request is open.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn knows(&self, identifier: &Identifier) -> Result<bool, CatalogError> {
+        self.catalog.has_request(identifier).await
+    }
+
     /// A watch asks to be let in, or whether it has been.
     ///
     /// # Errors

@@ -19,7 +19,10 @@ use axum_extra::{
 pub use passwords::Passwords;
 
 use super::{error::Problem, extract::ClientAddress, state::App};
-use crate::{config::Role, ids::DeviceId};
+use crate::{
+    config::{Role, UserConfig},
+    ids::DeviceId,
+};
 
 const BASIC: &str = "Basic realm=\"Wearhouse\", charset=\"UTF-8\"";
 const BEARER: &str = "Bearer";
@@ -35,6 +38,12 @@ pub struct Admin {
     pub name: String,
     /// What this person may do.
     pub role: Role,
+}
+
+impl Admin {
+    fn of(user: &UserConfig) -> Self {
+        Self { name: user.name.clone(), role: user.role }
+    }
 }
 
 /// An operator.

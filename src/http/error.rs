@@ -62,6 +62,11 @@ impl Problem {
         Self { retry_after: Some(retry_after), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
     }
 
+    /// 429: too often.
+    pub fn too_many(detail: impl Into<String>, retry_after: u32) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(retry_after)
+    }
+
     /// 507: the disk is full.
     pub fn no_room() -> Self {
         let detail = "there is no room on the server's disk; nothing was stored, keep the file and try again later";

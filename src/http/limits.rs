@@ -1,13 +1,13 @@
 //! What nobody may exceed: requests a minute, uploads at once.
 
 use std::{
+    collections::HashMap,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use axum::http::StatusCode;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
 use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -27,7 +27,26 @@ pub struct Limits {
     trusted_proxies: Vec<IpNet>,
     anonymous: DefaultKeyedRateLimiter<IpAddr>,
     device: DefaultKeyedRateLimiter<DeviceId>,
+    newcomers: DefaultKeyedRateLimiter<IpAddr>,
     uploads: Arc<Semaphore>,
+    uploads_of: Arc<Mutex<HashMap<DeviceId, u32>>>,
+}
+
+/// A place among the uploads under way; it is free again when it is dropped.
+pub struct UploadPlace {
+    device: DeviceId,
+    uploads_of: Arc<Mutex<HashMap<DeviceId, u32>>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Drop for UploadPlace {
+    fn drop(&mut self) {
+        let mut uploads = self.uploads_of.lock().unwrap_or_else(PoisonError::into_inner);
+        match uploads.get_mut(&self.device) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(uploads.remove(&self.device)),
+        }
+    }
 }
 
 impl Limits {
@@ -39,6 +58,8 @@ impl Limits {
             trusted_proxies: config.server.trusted_networks(),
             anonymous: RateLimiter::keyed(per_minute(limits.anonymous_per_minute)),
             device: RateLimiter::keyed(per_minute(limits.device_per_minute)),
+            newcomers: RateLimiter::keyed(per_minute(limits.new_requests_per_minute)),
+            uploads_of: Arc::default(),
             uploads: Arc::new(Semaphore::new(limits.uploads_at_once as usize)),
             config: limits,
         }
@@ -47,13 +68,17 @@ impl Limits {
     /// Counts a request of somebody who shows nothing that is good.
     ///
     /// # Errors
-    /// 429 if there were too many from this address. Addresses of IPv6 count by their /64, which is one customer's.
+    /// 429 if there were too many from this address.
     pub fn anonymous(&self, address: IpAddr) -> Result<(), Problem> {
-        let key = match address {
-            IpAddr::V4(_) => address,
-            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
-        };
-        count(&self.anonymous, &key)
+        count(&self.anonymous, &customer(address))
+    }
+
+    /// Counts an identifier that nobody asked under before.
+    ///
+    /// # Errors
+    /// 429 if there were too many from this address.
+    pub fn newcomer(&self, address: IpAddr) -> Result<(), Problem> {
+        count(&self.newcomers, &customer(address))
     }
 
     /// Counts a request of a device.
@@ -64,14 +89,20 @@ impl Limits {
         count(&self.device, &device)
     }
 
-    /// A place among the uploads under way; it is free again when it is dropped.
+    /// A place among the uploads under way.
     ///
     /// # Errors
-    /// 503, at once, if all are taken: a watch that queues would lose its patience.
-    pub fn upload(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        Arc::clone(&self.uploads)
-            .try_acquire_owned()
-            .map_err(|_| Problem::unavailable("as many uploads as may be are under way; keep the file and try again", 60))
+    /// 503, at once, if all are taken, or all that one device may take: a watch that queues would lose its patience.
+    pub fn upload(&self, device: DeviceId) -> Result<UploadPlace, Problem> {
+        let full = || Problem::unavailable("as many uploads as may be are under way; keep the file and try again", 60);
+        let place = Arc::clone(&self.uploads).try_acquire_owned().map_err(|_| full())?;
+        let mut uploads = self.uploads_of.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = uploads.entry(device).or_default();
+        if *count >= self.config.device_uploads_at_once {
+            return Err(full());
+        }
+        *count += 1;
+        Ok(UploadPlace { device, uploads_of: Arc::clone(&self.uploads_of), _place: place })
     }
 
     /// The numbers.
@@ -87,6 +118,14 @@ impl Limits {
     }
 }
 
+/// Who counts as one: an address, or a /64 of IPv6, which is one customer's.
+fn customer(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+    }
+}
+
 fn per_minute(number: u32) -> Quota {
     Quota::per_minute(NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN))
 }
@@ -98,6 +137,6 @@ fn count<K: std::hash::Hash + Eq + Clone>(limiter: &DefaultKeyedRateLimiter<K>, 
     limiter.check_key(key).map_err(|early| {
         let wait = early.wait_time_from(limiter.clock().now()).max(Duration::from_secs(1));
         let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
-        Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many requests; wait before the next one").retry_after(seconds)
+        Problem::too_many("too many requests; wait before the next one", seconds)
     })
 }

@@ -61,7 +61,7 @@ impl Recordings {
         self.catalog.flush().await?;
         let Some(dataset) = self.catalog.dataset(uuid).await? else { return Ok(None) };
         let files = self.catalog.files(uuid).await?;
-        let zip = tokio::fs::metadata(self.storage.layout().zip(uuid)).await.ok();
+        let zip = tokio::fs::metadata(self.shelves.storage.layout().zip(uuid)).await.ok();
         let zip = zip.and_then(|found| Some((found.len(), found.modified().ok()?)));
         Ok(Some(Contents { dataset, files, zip }))
     }

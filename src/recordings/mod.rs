@@ -5,6 +5,7 @@ mod quarantine;
 mod receive;
 mod recover;
 mod reindex;
+mod shelves;
 mod turns;
 
 use std::{io, sync::Arc};
@@ -13,19 +14,19 @@ pub use browse::{Contents, Totals};
 pub use quarantine::DecideError;
 pub use receive::{Receipt, Upload};
 pub use reindex::{Finding, Reindex, ReindexError};
+pub use shelves::Shelves;
 
 use crate::{
     catalog::{Catalog, CatalogError, Quota, RecordError},
     config::Config,
     roller::Roller,
-    storage::Storage,
 };
 
 /// The room where recordings are received and looked after.
 #[derive(Clone)]
 pub struct Recordings {
     catalog: Catalog,
-    storage: Storage,
+    shelves: Shelves,
     roller: Roller,
     turns: Arc<turns::Turns>,
     extensions: Arc<[String]>,
@@ -52,8 +53,8 @@ impl From<CatalogError> for ReceiveError {
 impl Recordings {
     /// The room of a house.
     #[must_use]
-    pub fn new(catalog: Catalog, storage: Storage, roller: Roller, config: &Config) -> Self {
+    pub fn new(shelves: Shelves, roller: Roller, config: &Config) -> Self {
         let extensions = config.storage.extensions.clone().into();
-        Self { catalog, storage, roller, turns: Arc::default(), extensions, quota: config.limits.quota() }
+        Self { catalog: shelves.catalog.clone(), shelves, roller, turns: Arc::default(), extensions, quota: config.limits.quota() }
     }
 }

@@ -2,11 +2,10 @@
 
 use std::io;
 
-use super::{ReceiveError, Recordings};
+use super::{ReceiveError, Recordings, turns};
 use crate::{
     catalog::{CatalogError, FileRow, Whereabouts},
     ids::FileId,
-    storage::blocking,
 };
 
 /// Why a decision over a file in quarantine is not carried out.
@@ -43,12 +42,11 @@ impl Recordings {
     /// # Errors
     /// [`DecideError`].
     pub async fn release(&self, id: FileId) -> Result<(), DecideError> {
-        self.catalog.flush().await?;
-        let held = self.catalog.file(id).await?.ok_or(DecideError::Gone)?;
+        let (held, _turn) = self.turn_of(id).await?;
         let Whereabouts::Quarantine(reason) = held.whereabouts else { return Err(DecideError::Gone) };
         let row = self.catalog.release(id).await?.ok_or(DecideError::Gone)?;
         let (dataset, size) = (row.dataset, row.size);
-        let moved = self.bring_home(row).await;
+        let moved = self.shelves.bring_home(row).await;
         if !matches!(moved, Ok(true)) {
             self.catalog.hold(id, reason).await?;
             moved?;
@@ -65,18 +63,21 @@ impl Recordings {
     /// # Errors
     /// [`DecideError`].
     pub async fn discard(&self, id: FileId) -> Result<(), DecideError> {
-        self.catalog.flush().await?;
+        let (_, _turn) = self.turn_of(id).await?;
         if !self.catalog.discard(id).await? {
             return Err(DecideError::Gone);
         }
-        self.finish_discard(id).await?;
+        self.shelves.finish_discard(id).await?;
         tracing::info!(file = %id, "a file in quarantine was discarded");
         Ok(())
     }
 
-    pub(super) async fn finish_discard(&self, id: FileId) -> Result<(), ReceiveError> {
-        let (disk, path) = (self.storage.disk().clone(), self.storage.layout().quarantine(id));
-        blocking(move || disk.remove(&path)).await??;
-        Ok(self.catalog.forget(&[id]).await?)
+    /// The turn of a file that is recorded: nobody uploads the same one meanwhile.
+    async fn turn_of(&self, id: FileId) -> Result<(FileRow, turns::Turn), DecideError> {
+        // What was acknowledged a moment ago may not be marked yet.
+        self.catalog.flush().await?;
+        let row = self.catalog.file(id).await?.ok_or(DecideError::Gone)?;
+        let turn = self.turns.take(vec![(row.dataset, row.sent_name.clone(), row.sha256.clone())]).await;
+        Ok((row, turn))
     }
 }

@@ -1,13 +1,13 @@
 //! Receiving: from whole, synced files without a name to files that are safe, owned and acknowledged. The order is the
 //! promise: record (synced) → into place (synced) → answer → mark.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{io, path::PathBuf};
 
 use serde::Serialize;
 
-use super::{ReceiveError, Recordings, turns};
+use super::{ReceiveError, Recordings, shelves::is_there, turns};
 use crate::{
-    catalog::{FileRow, FileState, Held, NewFile, RecordError, Recorded, Whereabouts},
+    catalog::{FileState, Held, NewFile, RecordError, Recorded, Whereabouts},
     ids::{DatasetId, DeviceId, FileId, FileName},
     storage::{IncomingFile, ReceivedFile, blocking},
 };
@@ -55,7 +55,7 @@ impl Recordings {
     /// Starts a file that comes in.
     #[must_use]
     pub fn incoming(&self, id: FileId) -> IncomingFile {
-        self.storage.incoming(id)
+        self.shelves.storage.incoming(id)
     }
 
     /// Keeps the files that a device brought in one request: all of them, or none. When this returns, they are safe.
@@ -101,7 +101,7 @@ impl Recordings {
         for (file, upload) in recorded.iter().zip(uploads) {
             let mut file = file.clone();
             if self.place(&mut file, upload.received).await? {
-                made.push(self.path_of(&file.row));
+                made.push(self.shelves.path_of(&file.row));
             }
             files.push(file);
         }
@@ -112,7 +112,7 @@ impl Recordings {
     /// name there by hand: then this one gets the next name.
     async fn place(&self, file: &mut Recorded, mut received: ReceivedFile) -> Result<bool, ReceiveError> {
         loop {
-            let (storage, path, size) = (self.storage.clone(), self.path_of(&file.row), file.row.size);
+            let (storage, path, size) = (self.shelves.storage.clone(), self.shelves.path_of(&file.row), file.row.size);
             let (known, settled) = (!file.new, file.row.state == FileState::Placed);
             let placed;
             (received, placed) = blocking(move || {
@@ -126,9 +126,7 @@ impl Recordings {
             })
             .await?;
             match placed {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    file.row.whereabouts = Whereabouts::Dataset(self.catalog.rename(&file.row).await?);
-                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.shelves.make_way(&mut file.row).await?,
                 placed => return Ok(placed?),
             }
         }
@@ -136,22 +134,12 @@ impl Recordings {
 
     /// After a failure: what this request made is gone again, from the disk and from the catalog.
     async fn take_back(&self, recorded: &[Recorded], made: Vec<PathBuf>) {
-        let disk = Arc::clone(self.storage.disk());
-        let removed = blocking(move || made.iter().try_for_each(|path| disk.remove(path))).await;
-        if let Ok(Err(error)) | Err(error) = removed {
+        if let Err(error) = self.shelves.remove(made).await {
             tracing::error!(%error, "could not take back a file that was not acknowledged");
         }
         let new: Vec<_> = recorded.iter().filter(|file| file.new).map(|file| file.row.id).collect();
         if let Err(error) = self.catalog.forget(&new).await {
             tracing::error!(%error, "could not forget files that were not acknowledged; the next start does");
-        }
-    }
-
-    /// Where a file lies, or is to lie.
-    pub(super) fn path_of(&self, row: &FileRow) -> PathBuf {
-        match &row.whereabouts {
-            Whereabouts::Dataset(name) => self.storage.layout().file(row.dataset, name),
-            Whereabouts::Quarantine(_) => self.storage.layout().quarantine(row.id),
         }
     }
 }
@@ -175,10 +163,5 @@ impl Receipt {
 }
 
 fn key(dataset: DatasetId, upload: &Upload) -> turns::Key {
-    (dataset, upload.sent_name.clone(), upload.received.digests().sha256)
-}
-
-/// Whether a file of this size lies there.
-pub(super) fn is_there(path: &std::path::Path, size: u64) -> bool {
-    std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == size)
+    (dataset, upload.sent_name.clone(), upload.received.digests().sha256_hex())
 }

@@ -7,11 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::receive::is_there;
+use super::shelves::{Shelves, is_there};
 use crate::{
-    catalog::{Catalog, CatalogError, FileRow, FileState, NewFile, RecordError, Whereabouts},
+    catalog::{CatalogError, FileRow, FileState, NewFile, RecordError, Whereabouts},
     ids::{DatasetId, FileId, FileName, Kind},
-    storage::{Digester, Digests, Layout},
+    storage::{Digester, Digests},
 };
 
 /// Something on which disk and catalog do not agree.
@@ -30,6 +30,8 @@ pub enum Finding {
     Missing(FileRow),
     /// A file that was marked as lost is there again. Applied, it counts again if its digest is right.
     Returned(FileRow),
+    /// A file was on its way in or out when the server was cut. Applied, it is finished first, as at a start.
+    Interrupted(FileRow),
     /// Something that is no recording. It is left alone.
     Stray(PathBuf),
 }
@@ -40,6 +42,7 @@ impl fmt::Display for Finding {
             Self::Unrecorded { path, .. } => write!(f, "not in the catalog: {}", path.display()),
             Self::Missing(row) => write!(f, "not on the disk (or of another size): {} of dataset {}", row.sent_name, row.dataset),
             Self::Returned(row) => write!(f, "lost, and there again: {} of dataset {}", row.sent_name, row.dataset),
+            Self::Interrupted(row) => write!(f, "interrupted when the server was cut: {} of dataset {}", row.sent_name, row.dataset),
             Self::Stray(path) => write!(f, "not a recording, left alone: {}", path.display()),
         }
     }
@@ -47,15 +50,14 @@ impl fmt::Display for Finding {
 
 /// Compares disk and catalog, and mends the catalog. It never changes a recording.
 pub struct Reindex {
-    catalog: Catalog,
-    layout: Layout,
+    shelves: Shelves,
 }
 
 impl Reindex {
     /// Works on a house that no server serves at the moment.
     #[must_use]
-    pub fn new(catalog: Catalog, layout: Layout) -> Self {
-        Self { catalog, layout }
+    pub fn new(shelves: Shelves) -> Self {
+        Self { shelves }
     }
 
     /// Everything on which disk and catalog do not agree.
@@ -63,10 +65,11 @@ impl Reindex {
     /// # Errors
     /// [`ReindexError`].
     pub async fn look(&self) -> Result<Vec<Finding>, ReindexError> {
-        let mut known = HashSet::new();
-        let mut findings = Vec::new();
-        for row in self.catalog.all_settled().await? {
-            let path = self.path_of(&row);
+        let interrupted = self.shelves.catalog.unsettled().await?;
+        let mut known: HashSet<_> = interrupted.iter().map(|row| self.shelves.path_of(row)).collect();
+        let mut findings: Vec<_> = interrupted.into_iter().map(Finding::Interrupted).collect();
+        for row in self.shelves.catalog.all_settled().await? {
+            let path = self.shelves.path_of(&row);
             match (row.state, is_there(&path, row.size)) {
                 (FileState::Lost, true) => findings.push(Finding::Returned(row)),
                 (FileState::Placed, false) => findings.push(Finding::Missing(row)),
@@ -87,39 +90,35 @@ impl Reindex {
     pub async fn apply(&self, finding: &Finding) -> Result<(), ReindexError> {
         match finding {
             Finding::Unrecorded { dataset, name, path } => self.record(*dataset, name, path).await?,
-            Finding::Returned(row) if digest(&self.path_of(row))?.sha256_hex() == row.sha256 => self.catalog.placed(vec![row.id]).await?,
-            Finding::Returned(row) => return Err(ReindexError::Changed(self.path_of(row).display().to_string())),
-            Finding::Missing(row) => self.catalog.mark_lost(row).await?,
+            Finding::Returned(row) if digest(&self.shelves.path_of(row))?.sha256_hex() == row.sha256 => {
+                self.shelves.catalog.placed(vec![row.id]).await?;
+            }
+            Finding::Returned(row) => return Err(ReindexError::Changed(self.shelves.path_of(row).display().to_string())),
+            Finding::Missing(row) => self.shelves.catalog.mark_lost(row).await?,
+            Finding::Interrupted(_) => self.shelves.recover().await?,
             Finding::Stray(_) => {}
         }
-        Ok(self.catalog.flush().await?)
+        Ok(self.shelves.catalog.flush().await?)
     }
 
     async fn record(&self, dataset: DatasetId, name: &FileName, path: &Path) -> Result<(), ReindexError> {
         let digests = digest(path)?;
-        self.catalog.found_dataset(dataset).await?;
+        self.shelves.catalog.found_dataset(dataset).await?;
         let id = FileId::random();
         let file = NewFile { id, dataset, device: None, sent_name: name.to_string(), digests, held: None };
-        let recorded = self.catalog.record(vec![file]).await?;
+        let recorded = self.shelves.catalog.record(vec![file]).await?;
         match recorded.first().map(|file| &file.row.whereabouts) {
-            Some(Whereabouts::Dataset(reserved)) if reserved == name => Ok(self.catalog.placed(vec![id]).await?),
+            Some(Whereabouts::Dataset(reserved)) if reserved == name => Ok(self.shelves.catalog.placed(vec![id]).await?),
             // Another row has the name, and its file has another spelling: the bytes stay, and a person looks.
             _ => {
-                self.catalog.forget(&[id]).await?;
+                self.shelves.catalog.forget(&[id]).await?;
                 Err(ReindexError::NameTaken(path.display().to_string()))
             }
         }
     }
 
-    fn path_of(&self, row: &FileRow) -> PathBuf {
-        match &row.whereabouts {
-            Whereabouts::Dataset(name) => self.layout.file(row.dataset, name),
-            Whereabouts::Quarantine(_) => self.layout.quarantine(row.id),
-        }
-    }
-
     fn walk(&self, kind: Kind, known: &HashSet<PathBuf>, findings: &mut Vec<Finding>) -> io::Result<()> {
-        for folder in fs::read_dir(self.layout.kind_folder(kind))? {
+        for folder in fs::read_dir(self.shelves.storage.layout().kind_folder(kind))? {
             let folder = folder?;
             let dataset = folder.file_name().to_str().and_then(DatasetId::from_canonical);
             let (Some(dataset), true) = (dataset, folder.file_type()?.is_dir()) else {
@@ -134,7 +133,7 @@ impl Reindex {
                 }
                 let name = file.file_name().to_str().and_then(FileName::from_stored);
                 findings.push(match name {
-                    Some(name) if file.file_type()?.is_file() && self.layout.file(dataset, &name) == path => {
+                    Some(name) if file.file_type()?.is_file() && self.shelves.storage.layout().file(dataset, &name) == path => {
                         Finding::Unrecorded { dataset, name, path }
                     }
                     _ => Finding::Stray(path),
@@ -157,6 +156,9 @@ pub enum ReindexError {
     /// The disk failed.
     #[error("the disk failed: {0}")]
     Disk(#[from] io::Error),
+    /// What was interrupted cannot be finished.
+    #[error(transparent)]
+    Recover(#[from] super::ReceiveError),
     /// Another row has the name.
     #[error("{0}: the catalog knows another file of this name; rename one of them")]
     NameTaken(String),

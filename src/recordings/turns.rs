@@ -11,8 +11,8 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::ids::DatasetId;
 
-/// What two uploads must share to wait for each other: dataset, name as sent, SHA-256.
-pub(super) type Key = (DatasetId, String, [u8; 32]);
+/// What two uploads must share to wait for each other: dataset, name as sent, SHA-256 in hexadecimal.
+pub(super) type Key = (DatasetId, String, String);
 
 type Locks<K> = Mutex<HashMap<K, Arc<tokio::sync::Mutex<()>>>>;
 
@@ -66,8 +66,8 @@ mod tests {
     #[tokio::test]
     async fn the_same_key_waits_and_nothing_is_left_behind() {
         let turns = Arc::new(Turns::default());
-        let key = (DatasetId::random(), "a.csv".to_owned(), [1; 32]);
-        let other = (key.0, "b.csv".to_owned(), [1; 32]);
+        let key = (DatasetId::random(), "a.csv".to_owned(), "digest".to_owned());
+        let other = (key.0, "b.csv".to_owned(), "digest".to_owned());
         let first = turns.take(vec![key.clone(), key.clone()]).await;
         let _other = turns.take(vec![other]).await;
         let mut second = tokio::spawn({

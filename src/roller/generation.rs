@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fs::File,
-    io::{self, BufWriter, Read, Seek},
+    io::{self, BufWriter, Read, Seek, Write},
     path::PathBuf,
     time::{Duration, SystemTime},
 };
@@ -15,7 +15,7 @@ use crate::{
     archive::{self, Entry, Last},
     catalog::{FileState, Whereabouts},
     ids::DatasetId,
-    storage::{Layout, Storage, blocking, publish},
+    storage::{Admission, Layout, Storage, blocking, publish},
 };
 
 /// nginx's `ETag` is whole seconds and the size: generations must differ by a second at least.
@@ -66,26 +66,35 @@ impl Plan {
         }
         let (last, last_modified) = self.last_generation(storage.layout())?;
         if last.as_ref().is_some_and(|last| self.wanted.iter().all(|entry| last.holds(entry))) {
+            // Whoever published it may have been cut before the name was safe.
+            storage.disk().sync_folder(published.parent().unwrap_or(storage.layout().root()))?;
             return Ok(0);
         }
         let room: u64 = self.wanted.iter().map(|entry| entry.size).sum();
-        let Some(_room) = storage.space().admit(room)? else { return Err(RollError::Full) };
+        let Some(room) = storage.space().admit(room)? else { return Err(RollError::Full) };
 
         let rolling = storage.layout().rolling(self.dataset);
         storage.disk().remove(&rolling)?;
-        let made = self.write(storage, last, last_modified);
+        let made = self.write(storage, room, last, last_modified);
         if made.is_err() {
             storage.disk().remove(&rolling)?;
         }
         made
     }
 
-    fn write(&self, storage: &Storage, last: Option<Last<impl Read + Seek>>, last_modified: SystemTime) -> Result<u64, RollError> {
+    fn write(
+        &self,
+        storage: &Storage,
+        room: Admission,
+        last: Option<Last<impl Read + Seek>>,
+        last_modified: SystemTime,
+    ) -> Result<u64, RollError> {
         let rolling = storage.layout().rolling(self.dataset);
-        let out = BufWriter::with_capacity(1 << 20, storage.disk().create(&rolling)?);
+        let file = Spending { room, file: storage.disk().create(&rolling, 0o644)? };
+        let out = BufWriter::with_capacity(1 << 20, file);
         let written = archive::write_generation(out, last, &self.wanted, |entry| self.open(entry));
         let (out, made) = written.map_err(|error| if self.stop.is_cancelled() { RollError::Stopping } else { error.into() })?;
-        let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let file = out.into_inner().map_err(io::IntoInnerError::into_error)?.file;
         storage.disk().set_modified(&file, SystemTime::now().max(last_modified + STEP))?;
         publish(&**storage.disk(), &file, &rolling, &storage.layout().zip(self.dataset))?;
         Ok(made.copied)
@@ -110,6 +119,30 @@ impl Plan {
 
     fn stoppable<R>(&self, inner: R) -> Stoppable<R> {
         Stoppable { inner, stop: self.stop.clone() }
+    }
+}
+
+/// A file that gives back the promised room as it fills: what is written is counted by the disk.
+struct Spending {
+    room: Admission,
+    file: File,
+}
+
+impl Write for Spending {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.room.spend(written as u64);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for Spending {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
     }
 }
 

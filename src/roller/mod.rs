@@ -113,15 +113,12 @@ impl Roller {
     async fn wait_until_fresh(&self, dataset: DatasetId) -> Result<Freshness, RollError> {
         // Acknowledged files may wait to be marked as placed; behind this they are.
         self.catalog.flush().await?;
-        let mut wanted = None;
-        loop {
-            let Some(state) = self.catalog.zip_state(dataset).await? else { return Ok(Freshness::Nothing) };
-            let wanted = *wanted.get_or_insert(state.changes);
-            if state.zipped >= wanted && (state.files == 0 || self.is_published(dataset).await?) {
-                return Ok(if state.files == 0 { Freshness::Nothing } else { Freshness::Fresh });
-            }
+        let Some(state) = self.catalog.zip_state(dataset).await? else { return Ok(Freshness::Nothing) };
+        if !(state.is_fresh() && self.is_published(dataset).await?) {
+            // A roll that begins now holds everything acknowledged until now.
             self.schedule.ask(dataset).await?;
         }
+        Ok(if self.is_published(dataset).await? { Freshness::Fresh } else { Freshness::Nothing })
     }
 
     async fn is_published(&self, dataset: DatasetId) -> Result<bool, RollError> {

@@ -26,6 +26,8 @@ struct Mark {
     last_arrival: Instant,
     /// When to look at it unasked; `None` while only a new file or a question can change something.
     look_at: Option<Instant>,
+    /// A roll that failed is not tried again unasked before this time, whatever arrives.
+    not_before: Instant,
     rolling: bool,
     waiting: Vec<oneshot::Sender<Result<(), RollError>>>,
 }
@@ -60,7 +62,8 @@ impl Schedule {
         let mark = marks.entry(dataset).or_insert_with(|| Mark::new(now));
         mark.pending = mark.pending.saturating_add(bytes);
         mark.last_arrival = now;
-        mark.look_at.get_or_insert(now + SETTLE);
+        let soon = mark.not_before.max(now + SETTLE);
+        mark.look_at = Some(mark.look_at.map_or(soon, |at| at.min(soon)));
         drop(marks);
         self.changed.notify_one();
     }
@@ -139,7 +142,10 @@ impl Schedule {
                 }
                 Ok(Verdict::WhenQuiet(quiet)) => Some(mark.last_arrival + *quiet),
                 Ok(Verdict::Wait) => None,
-                Err(_) => Some(now + RETRY),
+                Err(_) => {
+                    mark.not_before = now + RETRY;
+                    Some(mark.not_before)
+                }
             };
             mark.look_at = [mark.look_at, again].into_iter().flatten().min();
             if mark.look_at.is_none() && mark.waiting.is_empty() && mark.pending == 0 {
@@ -161,6 +167,6 @@ impl Schedule {
 
 impl Mark {
     fn new(now: Instant) -> Self {
-        Self { pending: 0, last_arrival: now, look_at: None, rolling: false, waiting: Vec::new() }
+        Self { pending: 0, last_arrival: now, look_at: None, not_before: now, rolling: false, waiting: Vec::new() }
     }
 }

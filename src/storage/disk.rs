@@ -27,9 +27,9 @@ pub struct FreeSpace {
 /// Each method returns what the operating system says.
 #[expect(clippy::missing_errors_doc, reason = "said once, for all methods")]
 pub trait Disk: Send + Sync + 'static {
-    /// Makes a file that must not exist yet, readable by everyone who may enter its folder.
-    fn create(&self, path: &Path) -> io::Result<File> {
-        File::options().read(true).write(true).create_new(true).mode(0o644).open(path)
+    /// Makes a file that must not exist yet.
+    fn create(&self, path: &Path, mode: u32) -> io::Result<File> {
+        File::options().read(true).write(true).create_new(true).mode(mode).open(path)
     }
 
     /// Appends bytes to a file made by [`Disk::create`].

@@ -10,6 +10,9 @@ use super::Disk;
 /// do behind the last byte of even a large file.
 const SYNC_WINDOW: u64 = 16 << 20;
 
+/// nginx must be able to read it in its place; until then its folder keeps everyone out.
+const READABLE: u32 = 0o644;
+
 /// What is known of a file's bytes once they are all here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digests {
@@ -117,7 +120,7 @@ impl IncomingFile {
     /// Opened with the first bytes, so that a request refused before them costs no file; an empty file opens at its end.
     fn open(&mut self) -> io::Result<()> {
         if self.file.is_none() {
-            self.file = Some(self.guard.disk.create(&self.guard.path)?);
+            self.file = Some(self.guard.disk.create(&self.guard.path, READABLE)?);
             self.guard.armed = true;
         }
         Ok(())

@@ -111,32 +111,29 @@ impl Storage {
         IncomingFile::new(Arc::clone(&self.disk), self.layout.incoming(id))
     }
 
-    /// Removes the incoming files that `wanted` does not know: they were never acknowledged. Returns how many.
+    /// Removes what lies in `incoming/`: it was never acknowledged. Returns how many files there were.
     ///
     /// # Errors
     /// What the operating system says.
-    pub fn clear_incoming(&self, wanted: impl Fn(FileId) -> bool) -> io::Result<usize> {
-        let mut removed = 0;
-        for entry in std::fs::read_dir(self.layout.incoming_folder())? {
-            let name = entry?.file_name();
-            let id = name.to_str().and_then(|name| name.parse().ok());
-            if !id.is_some_and(&wanted) {
-                self.disk.remove(&self.layout.incoming_folder().join(name))?;
-                removed += 1;
-            }
-        }
-        Ok(removed)
+    pub fn clear_incoming(&self) -> io::Result<usize> {
+        self.clear(&self.layout.incoming_folder())
     }
 
     /// Removes zips that were being made when the last process ended.
     ///
     /// # Errors
     /// What the operating system says.
-    pub fn clear_rolling(&self) -> io::Result<()> {
-        for entry in std::fs::read_dir(self.layout.rolling_folder())? {
+    pub fn clear_rolling(&self) -> io::Result<usize> {
+        self.clear(&self.layout.rolling_folder())
+    }
+
+    fn clear(&self, folder: &Path) -> io::Result<usize> {
+        let mut removed = 0;
+        for entry in std::fs::read_dir(folder)? {
             self.disk.remove(&entry?.path())?;
+            removed += 1;
         }
-        Ok(())
+        Ok(removed)
     }
 
     fn is_known_durable(&self, folder: &Path) -> bool {

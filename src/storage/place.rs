@@ -1,9 +1,8 @@
 //! Into place: a whole file takes its final name, and the name survives a power cut.
 
 use std::{
-    fs::{self, File, Permissions},
+    fs::File,
     io,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -68,8 +67,7 @@ impl Storage {
 pub fn write_over(disk: &dyn Disk, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let temporary = PathBuf::from(format!("{}.new", path.display()));
     disk.remove(&temporary)?;
-    let written = disk.create(&temporary).and_then(|mut file| {
-        fs::set_permissions(&temporary, Permissions::from_mode(mode))?;
+    let written = disk.create(&temporary, mode).and_then(|mut file| {
         disk.write(&mut file, bytes)?;
         publish(disk, &file, &temporary, path)
     });

@@ -194,15 +194,17 @@ async fn a_part_header_of_100_megabytes_is_refused_in_little_memory() {
         let before = program.memory();
         stream.write_all(head(&watch, &format!("?uuid={uuid}"), &rest).as_bytes()).await.expect("sent");
         stream.write_all(start.as_bytes()).await.expect("sent");
-        let mut sent = 0;
-        while sent < 100 && stream.write_all(endless.as_bytes()).await.is_ok() {
-            sent += 1;
+        // Refused, the rest is thrown away as it comes.
+        let mut most = 0;
+        for _ in 0..100 {
+            stream.write_all(endless.as_bytes()).await.expect("sent");
+            most = most.max(program.memory());
         }
-        let grown = program.memory().saturating_sub(before);
-        assert!(sent < 100, "{start}: all of it was read");
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.expect("an answer");
+        assert_eq!(&answer, b"HTTP/1.1 400", "{start}");
+        let grown = most.saturating_sub(before);
         assert!(grown < 1 << 20, "{start}: memory grew by {grown} bytes");
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer).await;
     }
     assert_eq!(program.researcher().files(&uuid).await.len(), 1);
 }
@@ -279,6 +281,59 @@ async fn one_upload_too_many_is_503_at_once() {
     drop(open);
     until("the place is free again", async || watch.try_upload(&uuid, "b.csv", "2").await.is_ok_and(|answer| answer.status() == 200)).await;
     assert!(house.incoming().is_empty());
+}
+
+#[tokio::test]
+async fn one_device_does_not_take_all_places() {
+    let house = House::start_with(Arc::new(RealDisk), |config| config.limits.device_uploads_at_once = 1).await;
+    let (greedy, other) = (house.watch("greedy").await, house.watch("other").await);
+    let uuid = greedy.new_dataset().await;
+    let rest = "Content-Type: multipart/form-data; boundary=B\r\nContent-Length: 1000000";
+    let mut open = tokio::net::TcpStream::connect(house.address).await.expect("a connection");
+    open.write_all(head(&greedy, &format!("?uuid={uuid}"), rest).as_bytes()).await.expect("sent");
+    open.write_all(part("name=\"file\"; filename=\"a.csv\"", &"1".repeat(300_000)).as_bytes()).await.expect("sent");
+    until("the first upload is under way", async || !house.incoming().is_empty()).await;
+    assert_eq!(greedy.try_upload(&uuid, "b.csv", "2").await.expect("an answer").status(), 503);
+    other.upload(&other.new_dataset().await, "c.csv", "3").await;
+    drop(open);
+    until("the place is free again", async || greedy.try_upload(&uuid, "b.csv", "2").await.is_ok_and(|answer| answer.status() == 200))
+        .await;
+}
+
+#[tokio::test]
+async fn a_stranger_with_many_names_does_not_push_the_others_out() {
+    let house = House::start_with(Arc::new(RealDisk), |config| {
+        config.limits.open_requests = 10;
+        config.limits.new_requests_per_minute = 5;
+    })
+    .await;
+    let researcher = house.researcher();
+    researcher.poll("a watch that waits").await;
+    let mut refused = 0;
+    for n in 0..20 {
+        refused += u32::from(researcher.poll(&format!("stranger {n}")).await["status"] == "error");
+    }
+    assert_eq!(refused, 16);
+    assert_eq!(researcher.poll("a watch that waits").await["status"], "pending");
+}
+
+#[tokio::test]
+async fn wrong_passwords_back_off_and_whoever_is_known_is_let_in() {
+    let house = House::start().await;
+    assert_eq!(house.researcher().get("/").await.status(), 200);
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let guess = async || client.get(house.url("/")).basic_auth("admin", Some("wrong")).send().await.expect("an answer");
+    let mut answers = Vec::new();
+    for _ in 0..6 {
+        answers.push(guess().await);
+    }
+    let statuses: Vec<_> = answers.iter().map(|answer| answer.status().as_u16()).collect();
+    assert_eq!(statuses[..4], [401; 4], "{statuses:?}");
+    assert_eq!(statuses[5], 429, "{statuses:?}");
+    assert!(answers[5].headers().contains_key("retry-after"));
+    assert_eq!(house.researcher().get("/").await.status(), 200);
+    let other_user = client.get(house.url("/")).basic_auth("researcher", Some(crate::support::Researcher::PASSWORD));
+    assert_eq!(other_user.send().await.expect("an answer").status(), 200);
 }
 
 #[tokio::test]

@@ -286,6 +286,41 @@ async fn a_full_disk_is_507_and_what_is_here_stays_whole() {
     assert_eq!(program.researcher().zip_contents(&uuid).await.len(), 2);
 }
 
+/// SQLite rolls back by itself when the disk is full, which its driver does not notice: the connection must not be used again.
+#[tokio::test]
+async fn a_catalog_that_had_no_room_works_again_when_there_is_some() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let config = crate::support::config_text(&folder.path().join("uploads")).replace("reserve_mib: 1", "reserve_mib: 0");
+    std::fs::write(folder.path().join("config.yml"), config).expect("a config");
+    let program = on_tmpfs(folder.path(), "size=16m");
+    let watch = program.researcher().let_in("w").await;
+    let filler = PathBuf::from(format!("/proc/{}/root{}/uploads/filler", program.pid(), folder.path().display()));
+    let mut file = std::fs::File::create(&filler).expect("a file");
+    let full = std::iter::repeat_with(|| io::Write::write(&mut file, &[0; 4096])).find_map(Result::err).expect("it fills");
+    assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+    // A new dataset needs room in the catalog's log, sooner or later.
+    let ask = async || watch.request("GET", "/recording/new/").send().await.expect("an answer").status().as_u16();
+    until("the catalog has no room", async || ask().await == 507).await;
+    drop(file);
+    std::fs::remove_file(&filler).expect("there");
+    assert_eq!(ask().await, 200);
+    watch.upload(&watch.new_dataset().await, "a.csv", "1").await;
+    assert_eq!(program.researcher().poll("another").await["status"], "new");
+}
+
+#[tokio::test]
+async fn a_damaged_copy_in_quarantine_gives_way_to_the_same_file_sent_again() {
+    let scene = scene().await;
+    scene.watch.upload(&scene.uuid, "a.exe", "whole").await;
+    let quarantine = scene.house.layout().house().join("quarantine");
+    let held = crate::support::list(&quarantine).pop().expect("a file");
+    std::fs::write(&held, "dam").expect("damaged");
+    let again = scene.watch.upload(&scene.uuid, "a.exe", "whole").await;
+    assert_eq!((&again["quarantined"], again.get("stored_as")), (&true.into(), None));
+    assert_eq!(std::fs::read(&held).expect("there"), b"whole");
+    assert_eq!(crate::support::list(&quarantine).len(), 1);
+}
+
 #[tokio::test]
 async fn a_disk_without_inodes_is_507_and_the_server_goes_on() {
     let folder = tempfile::TempDir::new().expect("a folder");

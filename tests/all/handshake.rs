@@ -50,6 +50,7 @@ async fn a_head_is_refused_and_collects_nothing() {
 async fn two_polls_of_a_grant_that_race_get_one_token() {
     let house = House::start_with(std::sync::Arc::new(wearhouse::storage::RealDisk), |config| {
         config.limits.anonymous_per_minute = 100_000;
+        config.limits.new_requests_per_minute = 100_000;
     })
     .await;
     let researcher = house.researcher();

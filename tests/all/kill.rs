@@ -10,10 +10,8 @@ use std::{
     time::Duration,
 };
 
-use rand::{RngExt, SeedableRng, rngs::StdRng};
-use tokio::task::JoinHandle;
-
 use crate::support::{Program, Researcher, Watch, sha256};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 const ROUNDS: u64 = 24;
 const WATCHES: usize = 8;
@@ -55,7 +53,7 @@ async fn nothing_that_was_acknowledged_is_lost_when_the_server_is_killed() {
         acknowledged = check(&program.researcher(), &sent, folder.path()).await;
     }
     println!("{acknowledged} acknowledged files survived {ROUNDS} kills");
-    assert!(acknowledged > ROUNDS as usize, "hardly anything was uploaded");
+    assert!(acknowledged > ROUNDS, "hardly anything was uploaded");
 }
 
 async fn let_in(researcher: &Researcher) -> Vec<Watch> {
@@ -106,7 +104,7 @@ async fn ask_for_zips(researcher: Researcher, sent: Sent, over: Arc<AtomicBool>)
 }
 
 /// Holds the house against what was sent. Returns how many acknowledged files there are.
-async fn check(researcher: &Researcher, sent: &Sent, folder: &std::path::Path) -> usize {
+async fn check(researcher: &Researcher, sent: &Sent, folder: &std::path::Path) -> u64 {
     let sent = sent.lock().expect("sent").clone();
     let held = researcher.json("/api/v1/quarantine").await;
     let held: Vec<_> = held["files"].as_array().expect("files").iter().map(|file| file["sha256"].as_str().expect("a digest")).collect();

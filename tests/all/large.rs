@@ -13,7 +13,7 @@ use futures_util::{StreamExt, stream};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
-use crate::support::{Call, House, Program, Watch, WatchedDisk};
+use crate::support::{Call, House, Program, Watch, WatchedDisk, hex};
 
 const MIB: u64 = 1 << 20;
 /// As slow as a bad memory card.
@@ -50,7 +50,7 @@ async fn a_large_upload_and_a_larger_zip_need_little_memory() {
     let uuid = watch.new_dataset().await;
     let mut digest = Sha256::new();
     (0..mebibytes).for_each(|seed| digest.update(mebibyte(seed)));
-    let digest: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = hex(&digest.finalize());
     for name in ["a.mkv", "b.mkv", "c.mkv"] {
         assert_eq!(upload(&watch, &uuid, name, mebibytes).await, digest);
         println!("memory after the upload of {name}, {mebibytes} MiB: at most {} MiB", program.peak_memory() / MIB);
@@ -101,7 +101,7 @@ async fn on_a_slow_disk_the_answer_comes_soon_after_the_last_byte() {
             Call::SyncFile(_) => {
                 let bytes = unsynced.swap(0, Ordering::SeqCst);
                 last.store(bytes, Ordering::SeqCst);
-                std::thread::sleep(Duration::from_secs_f64(bytes as f64 / SLOW as f64));
+                std::thread::sleep(Duration::from_millis(bytes * 1000 / SLOW));
             }
             _ => {}
         }

@@ -57,6 +57,8 @@ async fn a_missing_file_is_marked_as_lost_and_the_rest_is_zipped_and_it_may_come
     watch.upload(&uuid, "a.csv", "1").await;
     watch.upload(&uuid, "b.csv", "2").await;
     let path = folder.path().join("uploads/recordings").join(&uuid).join("b.csv");
+    // A look lets the catalog mark what was acknowledged.
+    assert_eq!(program.researcher().files(&uuid).await.len(), 2);
     drop(program);
     std::fs::remove_file(&path).expect("there");
     std::fs::write(path.with_file_name(".stray"), "").expect("written");

@@ -28,7 +28,9 @@ const REMEMBERED: Duration = Duration::from_secs(60);
 const AT_ONCE: usize = 2;
 /// Verifications that may wait. One more is told to come back.
 const WAITING: usize = 32;
-/// What a wrong login costs its address, doubled with each further one, at most [`LONGEST_PENALTY`].
+/// Wrong logins that cost nothing.
+const FREE_GUESSES: u32 = 3;
+/// What each further one costs, doubled every time, at most [`LONGEST_PENALTY`].
 const PENALTY: Duration = Duration::from_millis(250);
 const LONGEST_PENALTY: Duration = Duration::from_secs(8);
 /// After this time without a wrong login an address starts anew.
@@ -38,6 +40,17 @@ const MANY: usize = 10_000;
 
 type Fingerprint = [u8; 32];
 
+/// Who guesses: an address, and the user whose password it tries; all users that there are not are one.
+type Guesser = (IpAddr, Option<usize>);
+
+/// The wrong logins of a guesser.
+struct Wrong {
+    count: u32,
+    last: Instant,
+    /// No further guess is looked at before this time.
+    until: Instant,
+}
+
 /// The users of the config, and who has shown a good password lately.
 pub struct Passwords {
     users: Vec<UserConfig>,
@@ -45,7 +58,7 @@ pub struct Passwords {
     /// A hash of nothing, verified where there is no such user, so that the time does not tell.
     nobody: String,
     remembered: Mutex<HashMap<Fingerprint, Instant>>,
-    wrong: Mutex<HashMap<IpAddr, (u32, Instant)>>,
+    wrong: Mutex<HashMap<Guesser, Wrong>>,
     verifying: Semaphore,
     waiting: AtomicUsize,
 }
@@ -65,29 +78,35 @@ impl Passwords {
         }
     }
 
-    /// The user, if name and password were verified a moment ago.
+    /// The user, if name and password were verified a moment ago; each use renews the memory.
     #[must_use]
     pub fn remembered(&self, name: &str, password: &str) -> Option<Admin> {
-        let until = *lock(&self.remembered).get(&self.fingerprint(name, password))?;
-        let user = self.users.iter().find(|user| user.name == name)?;
-        (Instant::now() < until).then(|| Admin { name: user.name.clone(), role: user.role })
+        let now = Instant::now();
+        let mut remembered = lock(&self.remembered);
+        let until = remembered.get_mut(&self.fingerprint(name, password)).filter(|until| now < **until)?;
+        *until = now + REMEMBERED;
+        self.users.iter().find(|user| user.name == name).map(Admin::of)
     }
 
-    /// The user, if name and password are good. A wrong answer takes the longer the more wrong ones came from `address`.
+    /// The user, if name and password are good. Behind a wrong answer nobody at `address` guesses at this user again for a
+    /// while, and the longer the more wrong ones there were. Other addresses, and whoever is remembered, notice nothing.
     ///
     /// # Errors
-    /// 503 if too many wait to be verified.
+    /// 429 while a guess is not looked at, 503 if too many wait to be verified.
     pub async fn verify(&self, name: &str, password: &str, address: IpAddr) -> Result<Option<Admin>, Problem> {
-        let user = self.users.iter().find(|user| user.name == name);
+        let index = self.users.iter().position(|user| user.name == name);
+        let guesser = (address, index);
+        self.may_guess(guesser)?;
+        let user = index.map(|index| &self.users[index]);
         let hash = user.map_or(&*self.nobody, |user| user.password.expose()).to_owned();
         let good = self.argon2(hash, password.to_owned()).await?;
         let Some(user) = user.filter(|_| good) else {
-            tokio::time::sleep(self.penalty(address)).await;
+            self.note_wrong(guesser);
             return Ok(None);
         };
         self.remember(self.fingerprint(name, password));
-        lock(&self.wrong).remove(&address);
-        Ok(Some(Admin { name: user.name.clone(), role: user.role }))
+        lock(&self.wrong).remove(&guesser);
+        Ok(Some(Admin::of(user)))
     }
 
     async fn argon2(&self, hash: String, password: String) -> Result<bool, Problem> {
@@ -112,16 +131,27 @@ impl Passwords {
         remembered.insert(fingerprint, now + REMEMBERED);
     }
 
-    fn penalty(&self, address: IpAddr) -> Duration {
+    fn may_guess(&self, guesser: Guesser) -> Result<(), Problem> {
+        let wait = lock(&self.wrong).get(&guesser).map_or(Duration::ZERO, |wrong| wrong.until.saturating_duration_since(Instant::now()));
+        if wait.is_zero() {
+            return Ok(());
+        }
+        let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+        Err(Problem::too_many("too many wrong logins from here; wait a moment", seconds))
+    }
+
+    fn note_wrong(&self, guesser: Guesser) {
         let now = Instant::now();
         let mut wrong = lock(&self.wrong);
         if wrong.len() >= MANY {
-            wrong.retain(|_, (_, last)| now.duration_since(*last) < FORGIVEN);
+            wrong.retain(|_, wrong| now.duration_since(wrong.last) < FORGIVEN);
         }
-        let (count, last) = wrong.entry(address).or_insert((0, now));
-        *count = if now.duration_since(*last) < FORGIVEN { count.saturating_add(1) } else { 1 };
-        *last = now;
-        LONGEST_PENALTY.min(PENALTY * 2_u32.saturating_pow((*count - 1).min(8)))
+        let entry = wrong.entry(guesser).or_insert(Wrong { count: 0, last: now, until: now });
+        entry.count = if now.duration_since(entry.last) < FORGIVEN { entry.count.saturating_add(1) } else { 1 };
+        entry.last = now;
+        // A person may mistype a few times.
+        let doublings = entry.count.saturating_sub(FREE_GUESSES);
+        entry.until = if doublings == 0 { now } else { now + LONGEST_PENALTY.min(PENALTY * 2_u32.saturating_pow(doublings.min(8))) };
     }
 
     /// What stands for a login in memory: it gives neither name nor password away.

@@ -30,6 +30,9 @@ pub async fn ask(
 ) -> Result<Json<Value>, Problem> {
     limits.anonymous(address)?;
     let identifier: Identifier = question.identifier.parse()?;
+    if !handshake.knows(&identifier).await? {
+        limits.newcomer(address)?;
+    }
     Ok(Json(match handshake.ask(&identifier, address).await? {
         Answer::New => json!({"status": "new", "msg": "created request"}),
         Answer::Pending => json!({"status": "pending", "msg": "waiting for confirmation"}),

@@ -50,7 +50,7 @@ pub async fn upload(
 ) -> Result<Json<Uploaded>, Problem> {
     let uuid = address.uuid.ok_or_else(|| Problem::malformed("no uuid: add ?uuid= with one from GET /recording/new/"))?;
     let dataset: DatasetId = uuid.parse()?;
-    let place = app.limits.upload()?;
+    let place = app.limits.upload(device)?;
     let uploads = multipart::receive(&app, request).await?;
     // On a task of its own: a connection that drops now must not cancel a commit under way.
     let committed = app.tasks.spawn(async move {

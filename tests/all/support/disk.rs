@@ -56,8 +56,8 @@ impl WatchedDisk {
 }
 
 impl Disk for WatchedDisk {
-    fn create(&self, path: &Path) -> io::Result<File> {
-        self.step(Call::Create(path.into()), || RealDisk.create(path))
+    fn create(&self, path: &Path, mode: u32) -> io::Result<File> {
+        self.step(Call::Create(path.into()), || RealDisk.create(path, mode))
     }
 
     fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {

@@ -11,7 +11,7 @@ pub use disk::{Call, WatchedDisk};
 pub use house::{House, Program, config_text, list};
 pub use java::{FieldApp, java};
 pub use link::{Fault, Link};
-pub use people::{Researcher, Watch, contents, sha256};
+pub use people::{Researcher, Watch, contents, hex, sha256};
 pub use raw::{RawAnswer, raw};
 
 /// Waits until `done` says yes; the only way in which a test waits. Panics after 30 s with what was waited for.

@@ -1,0 +1,87 @@
+//! Where catalog and disk meet: where a recorded file lies, and how it gets there.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::ReceiveError;
+use crate::{
+    catalog::{Catalog, FileRow, Whereabouts},
+    ids::FileId,
+    storage::{Storage, blocking},
+};
+
+/// The shelves of the house: rows in the catalog, and the files that they speak of.
+#[derive(Clone)]
+pub struct Shelves {
+    pub(super) catalog: Catalog,
+    pub(super) storage: Storage,
+}
+
+impl Shelves {
+    /// The shelves of a house.
+    #[must_use]
+    pub fn new(catalog: Catalog, storage: Storage) -> Self {
+        Self { catalog, storage }
+    }
+
+    /// Where a file lies, or is to lie.
+    pub(super) fn path_of(&self, row: &FileRow) -> PathBuf {
+        match &row.whereabouts {
+            Whereabouts::Dataset(name) => self.storage.layout().file(row.dataset, name),
+            Whereabouts::Quarantine(_) => self.storage.layout().quarantine(row.id),
+        }
+    }
+
+    /// Puts the bytes of a recorded file into its place, from wherever they lie. `false` if they are nowhere.
+    pub(super) async fn bring_home(&self, mut row: FileRow) -> Result<bool, ReceiveError> {
+        loop {
+            let storage = self.storage.clone();
+            let target = self.path_of(&row);
+            let (id, size) = (row.id, row.size);
+            let moved = blocking(move || {
+                let layout = storage.layout();
+                let waiting = [layout.incoming(id), layout.quarantine(id)].into_iter().find(|path| *path != target && path.exists());
+                match waiting {
+                    Some(path) => storage.move_into_place(&path, &target).map(|()| true),
+                    None if is_there(&target, size) => storage.sync_name(&target).map(|()| true),
+                    None => Ok(false),
+                }
+            })
+            .await?;
+            match moved {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.make_way(&mut row).await?,
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    /// Something lies where a file is to lie. In a dataset somebody laid it there by hand: the file gets the next name. In
+    /// quarantine nobody but us uses its id: what lies there is a damaged copy of its own.
+    pub(super) async fn make_way(&self, row: &mut FileRow) -> Result<(), ReceiveError> {
+        match &row.whereabouts {
+            Whereabouts::Dataset(_) => row.whereabouts = Whereabouts::Dataset(self.catalog.rename(row).await?),
+            Whereabouts::Quarantine(_) => self.remove(vec![self.path_of(row)]).await?,
+        }
+        Ok(())
+    }
+
+    /// Deletes a discarded file, then its row.
+    pub(super) async fn finish_discard(&self, id: FileId) -> Result<(), ReceiveError> {
+        self.remove(vec![self.storage.layout().quarantine(id)]).await?;
+        Ok(self.catalog.forget(&[id]).await?)
+    }
+
+    /// Removes files; those that are gone are fine.
+    pub(super) async fn remove(&self, paths: Vec<PathBuf>) -> io::Result<()> {
+        let disk = Arc::clone(self.storage.disk());
+        blocking(move || paths.iter().try_for_each(|path| disk.remove(path))).await?
+    }
+}
+
+/// Whether a file of this size lies there.
+pub(super) fn is_there(path: &Path, size: u64) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == size)
+}
