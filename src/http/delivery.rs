@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use http_range_header::{EndPosition, StartPosition, SyntacticallyCorrectRange};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 
@@ -108,10 +109,28 @@ fn wanted(asked: &HeaderMap, file: &OpenedFile, etag: &str, modified: &str) -> W
     let same = text(header::IF_RANGE).is_none_or(|validator| validator == etag || validator == modified);
     let Some(range) = text(header::RANGE).filter(|_| same) else { return Wanted::All };
     let Ok(ranges) = http_range_header::parse_range_header(range) else { return Wanted::All };
-    match ranges.validate(file.size).as_deref() {
-        Ok([one]) => Wanted::Range(*one.start(), *one.end()),
+    match ranges.ranges.as_slice() {
+        [one] => part(one, file.size),
         // Several ranges may be answered with the whole (RFC 9110, 14.2); nobody resumes a download that way.
-        Ok(_) => Wanted::All,
-        Err(_) => Wanted::Unsatisfiable,
+        _ => Wanted::All,
+    }
+}
+
+/// The part of a file that a range means. A suffix longer than the file is all of it (14.1.2), and so is any of nothing.
+fn part(range: &SyntacticallyCorrectRange, size: u64) -> Wanted {
+    let first = match range.start {
+        StartPosition::Index(first) => first,
+        StartPosition::FromLast(length) => size.saturating_sub(length),
+    };
+    let end = match range.end {
+        EndPosition::Index(last) => size.min(last.saturating_add(1)),
+        EndPosition::LastByte => size,
+    };
+    if first < end {
+        Wanted::Range(first, end - 1)
+    } else if first == 0 {
+        Wanted::All
+    } else {
+        Wanted::Unsatisfiable
     }
 }

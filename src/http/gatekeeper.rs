@@ -66,10 +66,11 @@ pub async fn auth(
     State(config): State<Arc<Config>>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    let uri = headers.get("x-original-uri").and_then(|value| value.to_str().ok());
     // Without a question, the login alone is asked about.
-    if let Some(uri) = uri {
-        let path = uri.split(['?', '#']).next().unwrap_or_default();
+    if let Some(uri) = headers.get("x-original-uri") {
+        let path = uri.as_bytes().split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
+        // A path that cannot be read is still a question.
+        let path = std::str::from_utf8(path).map_err(|_| Problem::forbidden())?;
         permit(path, &headers, &roller, &config).await?;
     }
     Ok(StatusCode::NO_CONTENT)
@@ -111,8 +112,9 @@ pub async fn fallback(uri: Uri) -> Problem {
 
 fn is_plain(path: &str) -> bool {
     let odd = ["//", "/./", "/../", "%2f", "%2e", "%5c", "%00"];
-    let lower = format!("{}/", path.to_lowercase());
-    !odd.iter().any(|part| lower.contains(part)) && !lower.starts_with("/uploads/")
+    let lower = format!("{}/", path.strip_suffix('/').unwrap_or(path).to_lowercase());
+    let decoded = percent_decode_str(&lower).decode_utf8_lossy();
+    !odd.iter().any(|part| lower.contains(part)) && !decoded.to_lowercase().starts_with("/uploads/")
 }
 
 /// `no-store`, for everything that is about who may do what.
@@ -134,6 +136,15 @@ mod tests {
         {
             let path = format!("/uploads/{}", path.replace("{}", UUID));
             assert!(Target::from_path(&path).is_some(), "{path}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_would_lead_in_if_it_were_decoded_is_not_plain() {
+        assert!(["/nowhere", "/nowhere/", "/caf%C3%A9"].iter().all(|path| is_plain(path)));
+        for path in ["/%75ploads/x", "/UPLOADS/x", "/%55ploads", "/uploads", "/x//y", "/x//", "/x/..", "/x/../uploads/y", "/x%2Fy", "/x%00"]
+        {
+            assert!(!is_plain(path), "{path}");
         }
     }
 

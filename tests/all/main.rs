@@ -6,6 +6,7 @@ mod handshake;
 mod kill;
 mod large;
 mod names;
+mod nginx;
 mod okhttp;
 mod pages;
 mod races;

@@ -4,6 +4,7 @@ mod disk;
 mod house;
 mod java;
 mod link;
+mod nginx;
 mod people;
 mod raw;
 
@@ -11,8 +12,9 @@ pub use disk::{Call, WatchedDisk};
 pub use house::{House, Program, config_text, list};
 pub use java::{FieldApp, java};
 pub use link::{Fault, Link};
+pub use nginx::Nginx;
 pub use people::{Researcher, Watch, contents, hex, sha256};
-pub use raw::{RawAnswer, raw};
+pub use raw::{RawAnswer, raw, raw_get, read_answer};
 
 /// Waits until `done` says yes; the only way in which a test waits. Panics after 30 s with what was waited for.
 pub async fn until<F: AsyncFnMut() -> bool>(what: &str, mut done: F) {
