@@ -1,6 +1,10 @@
 //! Sending a file without nginx: ranges, a strong ETag in nginx's own form, and `If-Range` (RFC 9110, 13 and 14).
 
-use std::{io::SeekFrom, path::PathBuf, time::SystemTime};
+use std::{
+    io::{self, SeekFrom},
+    path::PathBuf,
+    time::SystemTime,
+};
 
 use axum::{
     body::Body,
@@ -25,17 +29,31 @@ pub async fn send(root: PathBuf, path: PathBuf, request: Request) -> Result<Resp
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(Problem::method_not_allowed());
     }
-    let relative = path.strip_prefix(&root).map_err(|_| Problem::forbidden())?.to_owned();
-    let opened = blocking(move || open_beneath(&root, &relative)).await?;
-    let file = opened.map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Problem::not_found("file"),
-        std::io::ErrorKind::PermissionDenied => Problem::forbidden(),
+    let file = open(root, path).await.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Problem::not_found("file"),
+        io::ErrorKind::PermissionDenied => Problem::forbidden(),
         _ => error.into(),
     })?;
     Ok(respond(file, request.headers()).await?)
 }
 
-async fn respond(opened: OpenedFile, asked: &HeaderMap) -> std::io::Result<Response> {
+/// Whether a request goes on with a download of the file at `path` as it is now: it asks for a later part, and for nothing else
+/// if the file has changed. A range from the first byte on, and one that comes out as the whole, begins a new download.
+pub async fn goes_on(root: PathBuf, path: PathBuf, asked: &HeaderMap) -> bool {
+    if !asked.contains_key(header::RANGE) {
+        return false;
+    }
+    let Ok(file) = open(root, path).await else { return false };
+    let modified = httpdate::fmt_http_date(file.modified);
+    matches!(wanted(asked, &file, &etag(&file), &modified), Wanted::Range(1.., _) | Wanted::Unsatisfiable)
+}
+
+async fn open(root: PathBuf, path: PathBuf) -> io::Result<OpenedFile> {
+    let relative = path.strip_prefix(&root).map_err(io::Error::other)?.to_owned();
+    blocking(move || open_beneath(&root, &relative)).await?
+}
+
+async fn respond(opened: OpenedFile, asked: &HeaderMap) -> io::Result<Response> {
     let (etag, modified) = (etag(&opened), httpdate::fmt_http_date(opened.modified));
     let mut response = match wanted(asked, &opened, &etag, &modified) {
         Wanted::Nothing => StatusCode::NOT_MODIFIED.into_response(),
@@ -73,7 +91,7 @@ fn value(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }
 
-async fn body(opened: OpenedFile, first: u64, length: u64) -> std::io::Result<Response> {
+async fn body(opened: OpenedFile, first: u64, length: u64) -> io::Result<Response> {
     let mut file = tokio::fs::File::from_std(opened.file);
     file.set_max_buf_size(CHUNK);
     if first > 0 {

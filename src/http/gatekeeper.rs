@@ -63,6 +63,7 @@ impl Target {
 pub async fn auth(
     _: Admin,
     State(roller): State<Roller>,
+    State(storage): State<Storage>,
     State(config): State<Arc<Config>>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
@@ -71,7 +72,7 @@ pub async fn auth(
         let path = uri.as_bytes().split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
         // A path that cannot be read is still a question.
         let path = std::str::from_utf8(path).map_err(|_| Problem::forbidden())?;
-        permit(path, &headers, &roller, &config).await?;
+        permit(path, &headers, &roller, &storage, &config).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -84,16 +85,16 @@ pub async fn deliver(
     State(storage): State<Storage>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let target = permit(request.uri().path(), request.headers(), &roller, &config).await?;
+    let target = permit(request.uri().path(), request.headers(), &roller, &storage, &config).await?;
     delivery::send(storage.layout().root().to_owned(), target.path(&storage), request).await
 }
 
 /// Says which file a path names, and waits until it may be sent: a zip must hold every file acknowledged before the
-/// question. A request for a range goes on with what somebody has begun to fetch, and neither waits nor rolls.
-async fn permit(path: &str, headers: &HeaderMap, roller: &Roller, config: &Config) -> Result<Target, Problem> {
+/// question. A request that goes on with a download neither waits nor rolls: it wants the rest of what it has begun.
+async fn permit(path: &str, headers: &HeaderMap, roller: &Roller, storage: &Storage, config: &Config) -> Result<Target, Problem> {
     let target = Target::from_path(path).ok_or_else(Problem::forbidden)?;
     if let Target::Zip(dataset) = target
-        && !headers.contains_key(header::RANGE)
+        && !delivery::goes_on(storage.layout().root().to_owned(), target.path(storage), headers).await
     {
         match roller.barrier(dataset, config.zip.wait()).await? {
             Freshness::Fresh => {}

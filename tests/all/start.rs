@@ -34,6 +34,7 @@ async fn the_first_start_writes_the_config_and_the_password_and_serves() {
     let folder = TempDir::new().expect("a folder");
     let config = folder.path().join("conf/config.yml");
     let program = Program::with_config(&config).start();
+    program.researcher().wait_until_up().await;
     assert_eq!(mode(&config), 0o600);
     let password_file = folder.path().join("conf/initial-password");
     assert_eq!(mode(&password_file), 0o600);

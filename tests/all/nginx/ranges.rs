@@ -2,7 +2,7 @@
 
 use reqwest::{Response, StatusCode};
 
-use crate::support::{Call, House, Nginx, Researcher, WatchedDisk};
+use crate::support::{Call, House, Nginx, Researcher, WatchedDisk, contents};
 
 async fn get(researcher: &Researcher, path: &str, headers: &[(&str, &str)]) -> Response {
     let request = headers.iter().fold(researcher.request("GET", path), |request, (name, value)| request.header(*name, *value));
@@ -113,12 +113,36 @@ async fn a_part_is_neither_waited_for_nor_rolled_for() {
     // Too little to roll for by itself.
     watch.upload(&uuid, "b.csv", "2").await;
     disk.take();
+    let path = format!("/uploads/zips/{uuid}.zip");
     for researcher in [nginx.researcher(), house.researcher()] {
-        let part = get(&researcher, &format!("/uploads/zips/{uuid}.zip"), &[("Range", "bytes=0-")]).await;
+        let part = get(&researcher, &path, &[("Range", "bytes=1-")]).await;
         assert_eq!(part.status(), StatusCode::PARTIAL_CONTENT);
-        assert_eq!(part.bytes().await.expect("a zip"), first);
+        assert_eq!(part.bytes().await.expect("a zip"), first[1..]);
     }
     let rolled = disk.take().into_iter().any(|call| matches!(call, Call::Rename(_, to) if to.extension().is_some_and(|it| it == "zip")));
     assert!(!rolled);
     assert_eq!(nginx.researcher().zip_contents(&uuid).await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_comes_out_as_the_whole_is_as_complete_as_a_download_without_a_range() {
+    let house = House::start_with(WatchedDisk::new(), |config| config.zip.small_mib = 0).await;
+    let nginx = Nginx::start(&house).await;
+    let watch = house.watch("w").await;
+    for researcher in [nginx.researcher(), house.researcher()] {
+        let uuid = watch.new_dataset().await;
+        let path = format!("/uploads/zips/{uuid}.zip");
+        watch.upload(&uuid, "0.gz", vec![1; 100_000]).await;
+        let stale = text(&get(&researcher, &path, &[]).await, "etag").expect("an ETag").to_owned();
+        let ranges = [("bytes=0-", None), ("rubbish", None), ("bytes=5-", Some("\"another\"")), ("bytes=5-", Some(stale.as_str()))];
+        for (n, (range, validator)) in ranges.into_iter().enumerate() {
+            watch.upload(&uuid, &format!("{n}.csv"), "1").await;
+            let mut headers = vec![("Range", range)];
+            headers.extend(validator.filter(|_| n > 0).map(|validator| ("If-Range", validator)));
+            // The stale one goes on with the zip as it was, unless something was rolled meanwhile, as it was here.
+            let answer = get(&researcher, &path, &headers).await;
+            let zip = answer.bytes().await.expect("a zip");
+            assert_eq!(contents(&zip).len(), n + 2, "{range} {validator:?} at {path}");
+        }
+    }
 }
