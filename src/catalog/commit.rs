@@ -7,7 +7,7 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use super::{CatalogError, FileRow, NewFile, Quota, files};
+use super::{CatalogError, FileRow, NewFile, Quota, record};
 use crate::ids::FileId;
 
 /// As many uploads as one transaction takes.
@@ -170,7 +170,7 @@ impl Worker {
             return Ok(Vec::new());
         }
         let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        files::mark_placed(&mut tx, &self.unmarked).await?;
+        record::mark_placed(&mut tx, &self.unmarked).await?;
         let mut results = Vec::with_capacity(batches.len());
         for batch in batches {
             results.push(record_batch(&mut tx, &batch, self.quota).await);
@@ -186,7 +186,7 @@ async fn record_batch(tx: &mut Transaction<'static, Sqlite>, batch: &[NewFile], 
     let mut savepoint = tx.begin().await?;
     let mut recorded = Vec::with_capacity(batch.len());
     for file in batch {
-        recorded.push(files::record(&mut savepoint, file, quota).await?);
+        recorded.push(record::record(&mut savepoint, file, quota).await?);
     }
     savepoint.commit().await?;
     Ok(recorded)

@@ -4,8 +4,8 @@ use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
     Catalog, CatalogError, Millis, Quota, RecordError,
-    files::{parsed, parsed_or_null},
-    now, to_i64, to_u64,
+    columns::{parsed, parsed_or_null, to_i64, to_u64},
+    now,
 };
 use crate::ids::{DatasetId, DeviceId, Identifier};
 

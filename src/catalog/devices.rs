@@ -2,7 +2,11 @@
 
 use sqlx::{Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 
-use super::{Catalog, CatalogError, Millis, files::parsed, now, to_u64};
+use super::{
+    Catalog, CatalogError, Millis,
+    columns::{parsed, to_u64},
+    now,
+};
 use crate::ids::{DeviceId, Identifier};
 
 /// A device as the catalog knows it.

@@ -1,11 +1,15 @@
 //! The catalog: who owns what, under which name, with which digest. SQLite in WAL mode, every commit synced.
 
+mod columns;
 mod commit;
 mod datasets;
 mod devices;
 mod error;
 mod files;
+mod quarantine;
+mod record;
 mod requests;
+mod rows;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -20,8 +24,8 @@ pub use commit::{RecordError, Recorded};
 pub use datasets::{Dataset, DatasetFilter, ZipState};
 pub use devices::{Device, DeviceState};
 pub use error::CatalogError;
-pub use files::{FileRow, FileState, Held, NewFile, Whereabouts};
 pub use requests::{Poll, Request};
+pub use rows::{FileRow, FileState, Held, NewFile, Whereabouts};
 
 /// A time: milliseconds since 1970-01-01 UTC.
 pub type Millis = i64;
@@ -121,13 +125,4 @@ async fn is_idle(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error>
     // Lets a rollback that is queued run first.
     connection.ping().await?;
     Ok(!connection.is_in_transaction())
-}
-
-/// SQLite's integers are signed; no size or count of ours comes near the limit.
-fn to_i64(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn to_u64(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0)
 }

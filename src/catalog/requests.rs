@@ -3,7 +3,11 @@
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use uuid::Uuid;
 
-use super::{Catalog, CatalogError, Millis, devices, files::parsed, now, to_u64};
+use super::{
+    Catalog, CatalogError, Millis,
+    columns::{parsed, to_u64},
+    devices, now,
+};
 use crate::ids::{DeviceId, Identifier};
 
 /// A device that asks again within this time of its last token was reset, or somebody else took the token.

@@ -1,8 +1,6 @@
 //! Who calls: a device by its token, a researcher or an operator by name and password. A handler that takes one of these
 //! types cannot be called without it.
 
-mod passwords;
-
 use axum::{
     RequestPartsExt,
     extract::{FromRef, FromRequestParts},
@@ -16,13 +14,8 @@ use axum_extra::{
     },
 };
 
-pub use passwords::Passwords;
-
-use super::{error::Problem, extract::ClientAddress, state::App};
-use crate::{
-    config::{Role, UserConfig},
-    ids::DeviceId,
-};
+use super::{error::Problem, extract::ClientAddress, passwords::Admin, state::App};
+use crate::{config::Role, ids::DeviceId};
 
 const BASIC: &str = "Basic realm=\"Wearhouse\", charset=\"UTF-8\"";
 const BEARER: &str = "Bearer";
@@ -30,21 +23,6 @@ const BEARER: &str = "Bearer";
 /// A device that was let in.
 #[derive(Debug, Clone, Copy)]
 pub struct ApprovedDevice(pub DeviceId);
-
-/// A researcher or an operator.
-#[derive(Debug, Clone)]
-pub struct Admin {
-    /// The name in the config.
-    pub name: String,
-    /// What this person may do.
-    pub role: Role,
-}
-
-impl Admin {
-    fn of(user: &UserConfig) -> Self {
-        Self { name: user.name.clone(), role: user.role }
-    }
-}
 
 /// An operator.
 #[derive(Debug, Clone)]

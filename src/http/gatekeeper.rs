@@ -10,7 +10,7 @@ use axum::{
 };
 use percent_encoding::percent_decode_str;
 
-use super::{auth::Admin, delivery, error::Problem};
+use super::{delivery, error::Problem, passwords::Admin};
 use crate::{
     config::Config,
     ids::{DatasetId, FileName, Kind},

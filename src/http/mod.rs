@@ -9,6 +9,7 @@ mod extract;
 mod gatekeeper;
 mod html;
 mod limits;
+mod passwords;
 mod state;
 
 use axum::{
@@ -24,7 +25,7 @@ use self::{
     admin::{devices, front, quarantine, recordings, requests, settings},
     error::{Problem, in_a_page, in_json, in_the_wires_voice},
 };
-pub use self::{auth::Passwords, limits::Limits, state::App};
+pub use self::{limits::Limits, passwords::Passwords, state::App};
 
 /// Everything comes from here, nothing runs but what we wrote, and nobody frames us.
 const PAGE_POLICY: &str =

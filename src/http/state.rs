@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use tokio_util::task::TaskTracker;
 
-use super::{auth::Passwords, limits::Limits};
+use super::{limits::Limits, passwords::Passwords};
 use crate::{config::Config, handshake::Handshake, recordings::Recordings, roller::Roller, storage::Storage};
 
 /// Everything that the handlers work with. Cheap to clone.

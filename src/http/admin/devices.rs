@@ -8,10 +8,10 @@ use crate::{
     catalog::{Device, Millis},
     handshake::Handshake,
     http::{
-        auth::Admin,
         error::Problem,
         extract::Id,
         html::{Page, filters},
+        passwords::Admin,
     },
     ids::{DeviceId, Identifier},
 };

@@ -6,9 +6,9 @@ use axum::extract::State;
 use crate::{
     handshake::Handshake,
     http::{
-        auth::Admin,
         error::Problem,
         html::{Page, filters},
+        passwords::Admin,
     },
     recordings::{Recordings, Totals},
     storage::{FreeSpace, Storage, blocking},

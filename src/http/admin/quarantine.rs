@@ -7,10 +7,10 @@ use serde::Serialize;
 use crate::{
     catalog::{FileRow, Millis, Whereabouts},
     http::{
-        auth::Admin,
         error::Problem,
         extract::Id,
         html::{Page, filters},
+        passwords::Admin,
         state::App,
     },
     ids::{DatasetId, DeviceId, FileId},

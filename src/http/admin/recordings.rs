@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     catalog::{Dataset, DatasetFilter, FileRow, FileState, Millis, Whereabouts},
     http::{
-        auth::Admin,
         error::Problem,
         extract::{Id, Params},
         html::{Page, filters},
+        passwords::Admin,
     },
     ids::{DatasetId, DeviceId, FileName, Identifier, Kind},
     recordings::{Contents, Recordings},

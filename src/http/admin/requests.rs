@@ -8,10 +8,10 @@ use crate::{
     catalog::Millis,
     handshake::{Handshake, OpenRequest},
     http::{
-        auth::Admin,
         error::Problem,
         extract::{Id, Params},
         html::{Page, filters},
+        passwords::Admin,
     },
     ids::{DeviceId, Identifier},
 };

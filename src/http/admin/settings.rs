@@ -8,13 +8,13 @@ use axum::extract::State;
 use crate::{
     config::{Config, SettingInForce},
     handshake::Handshake,
-    http::{auth::Operator, error::Problem, html::Page},
+    http::{auth::Operator, error::Problem, html::Page, passwords::Admin},
 };
 
 #[derive(Template)]
 #[template(path = "admin/settings.html")]
 pub struct SettingsPage {
-    admin: super::super::auth::Admin,
+    admin: Admin,
     settings: Vec<SettingInForce>,
     locked_out: u64,
 }

@@ -15,10 +15,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tokio::sync::Semaphore;
 
-use super::Admin;
+use super::error::Problem;
 use crate::{
-    config::{Secret, UserConfig, hash_password},
-    http::error::Problem,
+    config::{Role, Secret, UserConfig, hash_password},
     storage::blocking,
 };
 
@@ -49,6 +48,21 @@ struct Wrong {
     last: Instant,
     /// No further guess is looked at before this time.
     until: Instant,
+}
+
+/// A researcher or an operator.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// The name in the config.
+    pub name: String,
+    /// What this person may do.
+    pub role: Role,
+}
+
+impl Admin {
+    fn of(user: &UserConfig) -> Self {
+        Self { name: user.name.clone(), role: user.role }
+    }
 }
 
 /// The users of the config, and who has shown a good password lately.

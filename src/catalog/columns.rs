@@ -1,0 +1,36 @@
+//! Between columns and what they mean: ids are TEXT, numbers are signed.
+
+use std::str::FromStr;
+
+use sqlx::{Row, sqlite::SqliteRow};
+
+use crate::ids::Malformed;
+
+/// Reads a column that holds one of our ids.
+pub(super) fn parsed<T>(row: &SqliteRow, column: &str) -> Result<T, sqlx::Error>
+where
+    T: FromStr<Err = Malformed>,
+{
+    row.try_get::<&str, _>(column)?.parse().map_err(|error| sqlx::Error::ColumnDecode { index: column.into(), source: Box::new(error) })
+}
+
+/// The same for a column that may be NULL.
+pub(super) fn parsed_or_null<T>(row: &SqliteRow, column: &str) -> Result<Option<T>, sqlx::Error>
+where
+    T: FromStr<Err = Malformed>,
+{
+    match row.try_get::<Option<&str>, _>(column)? {
+        None => Ok(None),
+        Some(_) => parsed(row, column).map(Some),
+    }
+}
+
+/// SQLite's integers are signed; no size or count of ours comes near the limit.
+pub(super) fn to_i64(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The other way; no size or count of ours is negative.
+pub(super) fn to_u64(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}

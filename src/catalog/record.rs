@@ -1,0 +1,154 @@
+//! Recording: from received files to rows with an owner and a name, inside the transaction of a group.
+
+use sqlx::{Row, Sqlite, SqliteConnection, Transaction};
+
+use super::{
+    FileRow, Held, NewFile, Quota, RecordError, Recorded, Whereabouts,
+    columns::{to_i64, to_u64},
+    datasets, now,
+};
+use crate::ids::{DatasetId, DeviceId, FileId, FileName};
+
+/// Names that no file of a dataset may have: they mean something else in its zip.
+const RESERVED_NAMES: [&str; 2] = ["readme.md", "tf_models"];
+
+/// Records one file inside the transaction of a group.
+pub(super) async fn record(tx: &mut Transaction<'_, Sqlite>, file: &NewFile, quota: Quota) -> Result<Recorded, RecordError> {
+    let foreign = !datasets::claim(tx, file.dataset, file.device, quota).await?;
+    if let Some(row) = find_same(tx, file).await? {
+        return Ok(Recorded { row, new: false });
+    }
+    if let Some(device) = file.device {
+        charge(tx, device, file.digests.size, quota).await?;
+    }
+    let held = if foreign { Some(Held::ForeignDataset) } else { file.held };
+    let mut row = insert(tx, file, held).await?;
+    if held.is_none() {
+        let name = reserve_name(tx, file.id, file.dataset, &FileName::from_sent(&file.sent_name), None).await?;
+        row.whereabouts = Whereabouts::Dataset(name);
+    }
+    Ok(Recorded { row, new: true })
+}
+
+/// The same name with the same bytes, brought by the same device earlier. A file found on the disk has no device: it is
+/// anybody's who can show its bytes.
+async fn find_same(tx: &mut SqliteConnection, file: &NewFile) -> Result<Option<FileRow>, sqlx::Error> {
+    let row = sqlx::query(
+        "SELECT * FROM files WHERE dataset = $1 AND sent_name = $2 AND sha256 = $3 AND (device = $4 OR device IS NULL) \
+         AND state <> 'discarding' ORDER BY held IS NOT NULL LIMIT 1",
+    )
+    .bind(file.dataset.to_string())
+    .bind(&file.sent_name)
+    .bind(file.digests.sha256_hex())
+    .bind(file.device.map(|device| device.to_string()))
+    .fetch_optional(tx)
+    .await?;
+    row.as_ref().map(FileRow::read).transpose()
+}
+
+async fn charge(tx: &mut SqliteConnection, device: DeviceId, size: u64, quota: Quota) -> Result<(), RecordError> {
+    let row = sqlx::query("UPDATE devices SET files = files + 1, bytes = bytes + $2 WHERE id = $1 RETURNING files, bytes")
+        .bind(device.to_string())
+        .bind(to_i64(size))
+        .fetch_one(tx)
+        .await?;
+    if to_u64(row.try_get("files")?) > quota.files {
+        return Err(RecordError::Quota("files"));
+    }
+    if to_u64(row.try_get("bytes")?) > quota.bytes {
+        return Err(RecordError::Quota("bytes"));
+    }
+    Ok(())
+}
+
+async fn insert(tx: &mut SqliteConnection, file: &NewFile, held: Option<Held>) -> Result<FileRow, sqlx::Error> {
+    let row = sqlx::query(
+        "INSERT INTO files (id, dataset, device, sent_name, size, sha256, crc32, received_at, state, held) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'placing', $9) RETURNING *",
+    )
+    .bind(file.id.to_string())
+    .bind(file.dataset.to_string())
+    .bind(file.device.map(|device| device.to_string()))
+    .bind(&file.sent_name)
+    .bind(to_i64(file.digests.size))
+    .bind(file.digests.sha256_hex())
+    .bind(i64::from(file.digests.crc32))
+    .bind(now())
+    .bind(held.map(Held::as_str))
+    .fetch_one(tx)
+    .await?;
+    FileRow::read(&row)
+}
+
+/// Gives a row the wanted name, or the nearest one that is free in its dataset: `name~2.ext`, `name~3.ext`, … `not` is a
+/// folded name that must not be taken.
+pub(super) async fn reserve_name(
+    tx: &mut SqliteConnection,
+    id: FileId,
+    dataset: DatasetId,
+    wanted: &FileName,
+    not: Option<&str>,
+) -> Result<FileName, sqlx::Error> {
+    /// Behind this many, a random mark: a device that sends one name for ever must not make each upload slower.
+    const NUMBERED: u32 = 20;
+    let numbered = (2..=NUMBERED).map(|n| wanted.marked(&n.to_string()));
+    let random = std::iter::repeat_with(|| wanted.marked(&format!("{:08x}", rand::random::<u32>())));
+    for name in std::iter::once(wanted.clone()).chain(numbered).chain(random) {
+        let folded = name.folded();
+        if RESERVED_NAMES.contains(&folded.as_str()) || not == Some(&folded) {
+            continue;
+        }
+        let taken = sqlx::query("SELECT 1 FROM files WHERE dataset = $1 AND folded_name = $2")
+            .bind(dataset.to_string())
+            .bind(&folded)
+            .fetch_optional(&mut *tx)
+            .await?;
+        if taken.is_none() {
+            sqlx::query("UPDATE files SET stored_name = $2, folded_name = $3 WHERE id = $1")
+                .bind(id.to_string())
+                .bind(name.as_str())
+                .bind(&folded)
+                .execute(&mut *tx)
+                .await?;
+            return Ok(name);
+        }
+    }
+    Err(sqlx::Error::RowNotFound)
+}
+
+/// Marks files as placed and counts them in their datasets. One that is marked already is passed over.
+pub(super) async fn mark_placed(tx: &mut SqliteConnection, files: &[FileId]) -> Result<(), sqlx::Error> {
+    for id in files {
+        let marked = sqlx::query("UPDATE files SET state = 'placed' WHERE id = $1 AND state IN ('placing', 'lost') RETURNING *")
+            .bind(id.to_string())
+            .fetch_optional(&mut *tx)
+            .await?;
+        let Some(row) = marked.as_ref().map(FileRow::read).transpose()? else { continue };
+        if let Some(device) = row.device {
+            sqlx::query("UPDATE devices SET last_used_at = $2 WHERE id = $1")
+                .bind(device.to_string())
+                .bind(now())
+                .execute(&mut *tx)
+                .await?;
+        }
+        if let Whereabouts::Dataset(_) = row.whereabouts {
+            datasets::count(tx, row.dataset, 1, to_i64(row.size)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a file's row, and gives its device back what it was charged.
+pub(super) async fn remove_row(tx: &mut SqliteConnection, id: FileId) -> Result<(), sqlx::Error> {
+    let row = sqlx::query("DELETE FROM files WHERE id = $1 RETURNING device, size").bind(id.to_string()).fetch_optional(&mut *tx).await?;
+    if let Some(row) = row
+        && let Some(device) = row.try_get::<Option<&str>, _>("device")?
+    {
+        sqlx::query("UPDATE devices SET files = files - 1, bytes = bytes - $2 WHERE id = $1")
+            .bind(device)
+            .bind(row.try_get::<i64, _>("size")?)
+            .execute(tx)
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! A file as the catalog knows it, and how a row is read.
+
+use sqlx::{Row, sqlite::SqliteRow};
+
+use super::{
+    Millis,
+    columns::{parsed, parsed_or_null, to_u64},
+};
+use crate::{
+    ids::{DatasetId, DeviceId, FileId, FileName},
+    storage::Digests,
+};
+
+/// Why a file is in quarantine instead of in its dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// Its extension is not on the list of the settings.
+    Extension,
+    /// Its dataset belongs to another device.
+    ForeignDataset,
+}
+
+impl Held {
+    /// The word for it in the catalog and in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Extension => "extension",
+            Self::ForeignDataset => "foreign dataset",
+        }
+    }
+
+    /// The reason as a sentence for a person.
+    #[must_use]
+    pub fn explain(self) -> &'static str {
+        match self {
+            Self::Extension => "its extension is not on the list (storage.extensions)",
+            Self::ForeignDataset => "its dataset belongs to another device",
+        }
+    }
+
+    fn from_text(text: &str) -> Self {
+        if text == Self::ForeignDataset.as_str() { Self::ForeignDataset } else { Self::Extension }
+    }
+}
+
+/// Where a file lies, or is to lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// In its dataset, under this name.
+    Dataset(FileName),
+    /// In quarantine.
+    Quarantine(Held),
+}
+
+/// How far a file has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileState {
+    /// Its name is reserved; its bytes may not be in their place.
+    Placing,
+    /// Its bytes are in their place, synced.
+    Placed,
+    /// A person discarded it; its bytes may still be there.
+    Discarding,
+    /// Its bytes were not found when somebody looked.
+    Lost,
+}
+
+impl FileState {
+    fn from_text(text: &str) -> Self {
+        match text {
+            "placed" => Self::Placed,
+            "discarding" => Self::Discarding,
+            "lost" => Self::Lost,
+            _ => Self::Placing,
+        }
+    }
+}
+
+/// A file that has been received and is to be recorded.
+#[derive(Debug, Clone)]
+pub struct NewFile {
+    /// Its id.
+    pub id: FileId,
+    /// The run that it is said to belong to.
+    pub dataset: DatasetId,
+    /// Who brought it; `None` where it was found on the disk.
+    pub device: Option<DeviceId>,
+    /// Its name as sent.
+    pub sent_name: String,
+    /// Size and digests.
+    pub digests: Digests,
+    /// Whether its extension puts it into quarantine.
+    pub held: Option<Held>,
+}
+
+/// A file as the catalog knows it.
+#[derive(Debug, Clone)]
+pub struct FileRow {
+    /// Its id.
+    pub id: FileId,
+    /// The run that it belongs to.
+    pub dataset: DatasetId,
+    /// Who brought it.
+    pub device: Option<DeviceId>,
+    /// Its name as sent.
+    pub sent_name: String,
+    /// Where it lies.
+    pub whereabouts: Whereabouts,
+    /// Size in bytes.
+    pub size: u64,
+    /// SHA-256 in hexadecimal.
+    pub sha256: String,
+    /// CRC-32.
+    pub crc32: u32,
+    /// When it was received.
+    pub received_at: Millis,
+    /// How far it has come.
+    pub state: FileState,
+}
+
+impl FileRow {
+    pub(super) fn read(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let held: Option<String> = row.try_get("held")?;
+        let stored: Option<String> = row.try_get("stored_name")?;
+        let whereabouts = match (held, stored) {
+            (None, Some(name)) => Whereabouts::Dataset(FileName::from_sent(&name)),
+            (held, _) => Whereabouts::Quarantine(Held::from_text(&held.unwrap_or_default())),
+        };
+        Ok(Self {
+            id: parsed(row, "id")?,
+            dataset: parsed(row, "dataset")?,
+            device: parsed_or_null(row, "device")?,
+            sent_name: row.try_get("sent_name")?,
+            whereabouts,
+            size: to_u64(row.try_get("size")?),
+            sha256: row.try_get("sha256")?,
+            crc32: u32::try_from(row.try_get::<i64, _>("crc32")?).unwrap_or(0),
+            received_at: row.try_get("received_at")?,
+            state: FileState::from_text(row.try_get("state")?),
+        })
+    }
+}
