@@ -81,7 +81,7 @@ pub(super) fn deserialize<T: DeserializeOwned + Default>(text: &str, example: &C
     compare("", &value, &shape, &mut report);
     report.into_result(text)?;
     // What is left cannot be seen from the shape; the walk above has seen to it that nothing secret is in the message.
-    serde_yaml::from_value(value).map_err(|_| whole(None, "a setting is of the wrong kind; compare the file with docs/config.md"))
+    serde_yaml::from_value(value).map_err(|_| whole(None, "a setting is of the wrong kind; compare the file with the table in README.md"))
 }
 
 fn compare(path: &str, value: &Value, shape: &Value, report: &mut Report) {
@@ -138,7 +138,7 @@ fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let nearest = known.max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
     match nearest.filter(|nearest| strsim::jaro_winkler(name, nearest) > 0.8) {
         Some(nearest) => format!("there is no such setting; did you mean {nearest}?"),
-        None => "there is no such setting; delete the line, or see docs/config.md".to_owned(),
+        None => "there is no such setting; delete the line, or look it up in README.md".to_owned(),
     }
 }
 

@@ -10,6 +10,7 @@ mod nginx;
 mod okhttp;
 mod pages;
 mod races;
+mod readme;
 mod reindex;
 mod start;
 mod support;
