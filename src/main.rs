@@ -18,7 +18,7 @@ use wearhouse::{
     handshake::Signer,
     recordings::{Reindex, Shelves},
     server,
-    storage::{Layout, RealDisk, Storage, write_over},
+    storage::{self, Layout, RealDisk, Storage, write_over},
 };
 
 type Failure = Box<dyn std::error::Error>;
@@ -118,6 +118,7 @@ fn hand_over(first: &FirstPassword, config: &Path) -> Result<(), Failure> {
 async fn check(path: &Path) -> Result<(), Failure> {
     let config = config::check(path)?;
     let layout = Layout::new(&config.storage.uploads);
+    storage::look_at(&layout)?;
     if layout.catalog().exists() {
         let fingerprints = Signer::new(&config.security).fingerprints();
         let locked_out = Catalog::peek_signed_by_others(&layout.catalog(), &fingerprints).await?;

@@ -36,22 +36,7 @@ pub struct Device {
     pub bytes: u64,
 }
 
-/// Whether a token of a device is good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeviceState {
-    /// Let in.
-    Approved,
-    /// Revoked by a person, or the token was ended.
-    Revoked,
-}
-
 impl Device {
-    /// The device's state as a whole.
-    #[must_use]
-    pub fn state(&self) -> DeviceState {
-        if self.revoked_at.is_some() { DeviceState::Revoked } else { DeviceState::Approved }
-    }
-
     /// Whether a token of an older generation than the newest is still good.
     #[must_use]
     pub fn has_older_tokens(&self) -> bool {
@@ -100,10 +85,9 @@ impl Catalog {
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn check_token(&self, id: DeviceId, generation: u32) -> Result<DeviceState, CatalogError> {
+    pub async fn check_token(&self, id: DeviceId, generation: u32) -> Result<bool, CatalogError> {
         if let Some(device) = self.device(id).await? {
-            let good = device.revoked_at.is_none() && generation >= device.lowest_generation;
-            return Ok(if good { DeviceState::Approved } else { DeviceState::Revoked });
+            return Ok(device.revoked_at.is_none() && generation >= device.lowest_generation);
         }
         sqlx::query(
             "INSERT INTO devices (id, identifier, created_at, generation, lowest_generation) VALUES ($1, $2, $3, $4, 1) ON CONFLICT DO NOTHING",
@@ -114,7 +98,7 @@ impl Catalog {
         .bind(generation)
         .execute(&self.write)
         .await?;
-        Ok(DeviceState::Approved)
+        Ok(true)
     }
 
     /// Revokes a device, or lets it in again with the tokens that it had. `false` if there is no such device.

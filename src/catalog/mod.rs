@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use commit::{RecordError, Recorded};
 pub use datasets::{Dataset, DatasetFilter, ZipState};
-pub use devices::{Device, DeviceState};
+pub use devices::Device;
 pub use error::CatalogError;
 pub use requests::{Poll, Request};
 pub use rows::{FileRow, FileState, Held, NewFile, Whereabouts};

@@ -8,7 +8,7 @@ use std::{net::IpAddr, sync::Arc};
 pub use token::{Claim, Signer};
 
 use crate::{
-    catalog::{Catalog, CatalogError, Device, DeviceState, Millis, Poll, Request},
+    catalog::{Catalog, CatalogError, Device, Millis, Poll, Request},
     config::Config,
     ids::{DeviceId, Identifier},
 };
@@ -182,7 +182,7 @@ impl Handshake {
     /// [`CatalogError`].
     pub async fn admit(&self, token: &str) -> Result<Option<DeviceId>, CatalogError> {
         let Some(claim) = self.signer.verify(token) else { return Ok(None) };
-        let state = self.catalog.check_token(claim.device, claim.generation).await?;
-        Ok((state == DeviceState::Approved).then_some(claim.device))
+        let good = self.catalog.check_token(claim.device, claim.generation).await?;
+        Ok(good.then_some(claim.device))
     }
 }

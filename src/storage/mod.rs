@@ -23,6 +23,8 @@ pub use paths::Layout;
 pub use place::{publish, write_over};
 pub use space::{Admission, Space};
 
+use rustix::fs::{Access, access};
+
 use crate::ids::FileId;
 
 /// The folders of the house, and the one disk through which everything durable is done.
@@ -48,6 +50,17 @@ pub enum OpenError {
         /// What the operating system says.
         source: io::Error,
     },
+}
+
+/// Looks whether the folders of a layout can be used, and changes nothing: the root, or where it would be made.
+///
+/// # Errors
+/// [`OpenError::Unusable`].
+pub fn look_at(layout: &Layout) -> Result<(), OpenError> {
+    let there = layout.root().ancestors().find(|path| path.exists()).unwrap_or(layout.root());
+    let usable = access(there, Access::WRITE_OK | Access::EXEC_OK).map_err(io::Error::from);
+    let usable = usable.and_then(|()| if there.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) });
+    usable.map_err(|source| OpenError::Unusable { path: there.display().to_string(), source })
 }
 
 /// Holds the house for this process; released when it is dropped.

@@ -141,8 +141,10 @@ fn an_unusable_folder_and_a_taken_port_say_what_to_do() {
     let folder = TempDir::new().expect("a folder");
     std::fs::write(folder.path().join("uploads"), "a file").expect("written");
     std::fs::write(folder.path().join("config.yml"), config_text(&folder.path().join("uploads"))).expect("written");
-    let output = wearhouse(folder.path(), &["--config", "config.yml"]);
-    assert!(!output.status.success() && said(&output).contains("make it a folder that this user can write"), "{}", said(&output));
+    for arguments in [["serve", "--config", "config.yml"], ["check", "--config", "config.yml"]] {
+        let output = wearhouse(folder.path(), &arguments);
+        assert!(!output.status.success() && said(&output).contains("make it a folder that this user can write"), "{}", said(&output));
+    }
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
     let output = wearhouse(folder.path(), &["--config", "config.yml", "--listen", &address]);
