@@ -151,14 +151,16 @@ impl Roller {
         Ok(verdict)
     }
 
+    /// Says why a roll failed: on the recording's page in full, in the log without the file's name, which bears the watch's.
     async fn report(&self, dataset: DatasetId, rolled: &Result<(), RollError>) -> Result<(), RollError> {
-        match rolled {
-            Err(RollError::Stopping) | Ok(()) => {}
-            Err(error) => {
-                tracing::error!(%dataset, %error, "a zip could not be rolled");
-                self.catalog.zip_failed(dataset, &error.to_string()).await?;
-            }
+        let error = match rolled {
+            Err(RollError::Stopping) | Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        match error {
+            RollError::Archive(_) => tracing::error!(%dataset, "a zip could not be rolled; the recording's page says why"),
+            error => tracing::error!(%dataset, %error, "a zip could not be rolled"),
         }
-        Ok(())
+        Ok(self.catalog.zip_failed(dataset, &error.to_string()).await?)
     }
 }
