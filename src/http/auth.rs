@@ -3,7 +3,7 @@
 
 use axum::{
     RequestPartsExt,
-    extract::{FromRef, FromRequestParts},
+    extract::FromRequestParts,
     http::{StatusCode, request::Parts},
 };
 use axum_extra::{
@@ -28,15 +28,10 @@ pub struct ApprovedDevice(pub DeviceId);
 #[derive(Debug, Clone)]
 pub struct Operator(pub Admin);
 
-impl<S> FromRequestParts<S> for ApprovedDevice
-where
-    S: Send + Sync,
-    App: FromRef<S>,
-{
+impl FromRequestParts<App> for ApprovedDevice {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let app = App::from_ref(state);
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let token = parts.extract::<TypedHeader<Authorization<Bearer>>>().await.ok();
         let device = match &token {
             Some(token) => app.handshake.admit(token.token()).await?,
@@ -46,22 +41,17 @@ where
             app.limits.device(device)?;
             return Ok(Self(device));
         }
-        let Ok(ClientAddress(address)) = ClientAddress::from_request_parts(parts, &app).await;
+        let Ok(ClientAddress(address)) = ClientAddress::from_request_parts(parts, app).await;
         app.limits.anonymous(address)?;
         Err(Problem::unauthorized(BEARER, "this token is not good here; ask to be let in at /tokenauth/request/"))
     }
 }
 
-impl<S> FromRequestParts<S> for Admin
-where
-    S: Send + Sync,
-    App: FromRef<S>,
-{
+impl FromRequestParts<App> for Admin {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let app = App::from_ref(state);
-        let Ok(ClientAddress(address)) = ClientAddress::from_request_parts(parts, &app).await;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let Ok(ClientAddress(address)) = ClientAddress::from_request_parts(parts, app).await;
         if let Ok(basic) = parts.extract::<TypedHeader<Authorization<Basic>>>().await {
             if let Some(admin) = app.passwords.remembered(basic.username(), basic.password()) {
                 return Ok(admin);
@@ -77,15 +67,11 @@ where
     }
 }
 
-impl<S> FromRequestParts<S> for Operator
-where
-    S: Send + Sync,
-    App: FromRef<S>,
-{
+impl FromRequestParts<App> for Operator {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let admin = Admin::from_request_parts(parts, state).await?;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let admin = Admin::from_request_parts(parts, app).await?;
         match admin.role {
             Role::Operator => Ok(Self(admin)),
             Role::Researcher => Err(Problem::new(StatusCode::FORBIDDEN, "this is for operators; ask one to do it")),

@@ -4,17 +4,16 @@ use std::{
     convert::Infallible,
     net::{IpAddr, SocketAddr},
     str::FromStr,
-    sync::Arc,
 };
 
 use axum::{
-    extract::{ConnectInfo, FromRef, FromRequestParts, Path, Query},
+    extract::{ConnectInfo, FromRequestParts, Path, Query},
     http::{HeaderMap, request::Parts},
 };
 use ipnet::IpNet;
 use serde::de::DeserializeOwned;
 
-use super::{error::Problem, limits::Limits};
+use super::{error::Problem, state::App};
 
 /// The query of an address, as `T`.
 pub struct Params<T>(pub T);
@@ -46,17 +45,12 @@ impl<T: FromStr, S: Send + Sync> FromRequestParts<S> for Id<T> {
 #[derive(Debug, Clone, Copy)]
 pub struct ClientAddress(pub IpAddr);
 
-impl<S> FromRequestParts<S> for ClientAddress
-where
-    S: Send + Sync,
-    Arc<Limits>: FromRef<S>,
-{
+impl FromRequestParts<App> for ClientAddress {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
-        let limits = Arc::<Limits>::from_ref(state);
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip());
-        Ok(Self(behind_proxies(peer.to_canonical(), &parts.headers, limits.trusted_proxies())))
+        Ok(Self(behind_proxies(peer.to_canonical(), &parts.headers, app.limits.trusted_proxies())))
     }
 }
 
