@@ -53,7 +53,7 @@ impl Default for LimitsConfig {
             stall_seconds: 60,
             anonymous_per_minute: 1200,
             new_requests_per_minute: 60,
-            device_per_minute: 600,
+            device_per_minute: 30_000,
             device_gib: 1024,
             device_files: 1_000_000,
             device_datasets: 100_000,
