@@ -113,6 +113,7 @@ pub struct Program {
     child: Child,
     pub address: SocketAddr,
     log: Arc<Mutex<String>>,
+    gathering: Vec<std::thread::JoinHandle<()>>,
 }
 
 /// How to run the program.
@@ -147,19 +148,23 @@ impl ProgramBuilder {
         let log = Arc::new(Mutex::new(String::new()));
         let (stdout, stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
         let (found, address) = std::sync::mpsc::channel();
-        gather(BufReader::new(stderr), Arc::clone(&log), |_| {});
-        gather(BufReader::new(stdout), Arc::clone(&log), move |line| {
+        let errors = gather(BufReader::new(stderr), Arc::clone(&log), |_| {});
+        let output = gather(BufReader::new(stdout), Arc::clone(&log), move |line| {
             if let Some(address) = line.strip_prefix("wearhouse listens on http://") {
                 let _ = found.send(address.trim().parse().expect("an address"));
             }
         });
         let address = address.recv_timeout(std::time::Duration::from_secs(60));
         let Ok(address) = address else { panic!("the program does not listen: {}", log.lock().expect("log")) };
-        Program { child, address, log }
+        Program { child, address, log, gathering: vec![errors, output] }
     }
 }
 
-fn gather(lines: impl BufRead + Send + 'static, log: Arc<Mutex<String>>, mut each: impl FnMut(&str) + Send + 'static) {
+fn gather(
+    lines: impl BufRead + Send + 'static,
+    log: Arc<Mutex<String>>,
+    mut each: impl FnMut(&str) + Send + 'static,
+) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || {
         for line in lines.lines().map_while(Result::ok) {
             each(&line);
@@ -167,7 +172,7 @@ fn gather(lines: impl BufRead + Send + 'static, log: Arc<Mutex<String>>, mut eac
             log.push_str(&line);
             log.push('\n');
         }
-    });
+    })
 }
 
 impl Program {
@@ -215,6 +220,15 @@ impl Program {
     pub fn terminate(&self) {
         let pid = self.pid().to_string();
         assert!(Command::new("kill").arg(pid).status().expect("kill").success());
+    }
+
+    /// Waits for its end, and returns everything that it has printed.
+    pub fn wait_and_say(mut self) -> String {
+        assert!(self.wait().success());
+        for lines in self.gathering.drain(..) {
+            lines.join().expect("no panic");
+        }
+        self.said()
     }
 
     /// Waits for its end.
