@@ -75,6 +75,20 @@ async fn a_watch_is_let_in_on_the_page_and_its_recording_is_shown() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_a_page_to_a_browser_and_json_to_a_script() {
+    let house = House::start().await;
+    let watch = house.watch("w").await;
+    let zip = format!("/uploads/zips/{}.zip", watch.new_dataset().await);
+    for (path, status) in [("/nowhere", 404), ("/uploads/x", 403), (zip.as_str(), 404)] {
+        for (accept, kind) in [("text/html,*/*;q=0.8", "text/html; charset=utf-8"), ("*/*", "application/problem+json")] {
+            let answer = house.researcher().request("GET", path).header("accept", accept).send().await.expect("an answer");
+            assert_eq!((answer.status().as_u16(), &answer.headers()["content-type"]), (status, &kind.parse().expect("a value")), "{path}");
+            assert_eq!(answer.headers().contains_key("content-security-policy"), kind.starts_with("text/html"), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_cross_site_post_is_refused() {
     let house = House::start().await;
     let researcher = house.researcher();
