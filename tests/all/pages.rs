@@ -75,6 +75,31 @@ async fn a_watch_is_let_in_on_the_page_and_its_recording_is_shown() {
 }
 
 #[tokio::test]
+async fn what_shuts_out_or_deletes_takes_two_clicks() {
+    let house = House::start().await;
+    let researcher = house.researcher();
+    let watch = house.watch("w").await;
+    watch.upload(&watch.new_dataset().await, "a.exe", "1").await;
+    house.watch("w").await;
+    for caller in ["203.0.113.1", "203.0.113.2"] {
+        let poll = researcher.request("GET", "/tokenauth/request/?identifier=w").header("x-forwarded-for", caller);
+        assert_eq!(poll.send().await.expect("an answer").status(), 200);
+    }
+    for (page, actions) in [
+        ("/device/list/", ["/revoke", "/end-older-tokens"].as_slice()),
+        ("/quarantine/", &["/discard"]),
+        ("/tokenauth/check/", &["/grant?override=true"]),
+    ] {
+        let text = researcher.get(page).await.text().await.expect("text");
+        for action in actions {
+            let before = text.split(&format!("{action}\"")).next().expect("text");
+            assert!(before.len() < text.len(), "{page} has {action}");
+            assert_eq!(before.matches("<details").count(), before.matches("</details").count() + 1, "{page} {action}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_is_a_page_to_a_browser_and_json_to_a_script() {
     let house = House::start().await;
     let watch = house.watch("w").await;
