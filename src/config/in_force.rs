@@ -50,12 +50,13 @@ fn show(value: &Value) -> String {
     }
 }
 
-/// The comment above a key of a section in the sample.
+/// The comment above a key of a section in the sample, or above the keys that it stands in a row with.
 fn explain(section: &str, key: &str) -> String {
     let (head, line) = if section.is_empty() { (String::new(), format!("{key}:")) } else { (format!("{section}:"), format!("  {key}:")) };
     let lines: Vec<_> = SAMPLE.lines().skip_while(|text| !head.is_empty() && **text != *head).collect();
     let Some(at) = lines.iter().position(|text| text.starts_with(&line)) else { return String::new() };
-    let comment = lines[..at].iter().rev().take_while(|text| text.trim_start().starts_with('#'));
+    let above = lines[..at].iter().rev().skip_while(|text| text.starts_with("  ") && !text.trim_start().starts_with('#'));
+    let comment = above.take_while(|text| text.trim_start().starts_with('#'));
     let mut words: Vec<_> = comment.map(|text| text.trim_start().trim_start_matches('#').trim()).collect();
     words.reverse();
     words.join(" ")
@@ -73,6 +74,7 @@ mod tests {
         let find = |name: &str| settings.iter().find(|setting| setting.name == name).unwrap_or_else(|| panic!("{name}"));
         assert_eq!(find("limits.max_upload_mib").value, "4096");
         assert!(find("limits.max_upload_mib").explanation.contains("client_max_body_size"));
+        assert!(find("limits.device_datasets").explanation.contains("GiB, files, datasets"));
         assert!(find("security.secret").explanation.contains("Signs the tokens"));
         assert!(settings.iter().all(|setting| !setting.value.contains("hunter2")));
     }

@@ -3,11 +3,14 @@
 use askama::Template;
 use axum::{
     Json,
+    extract::Request,
     http::{HeaderValue, StatusCode, header},
-    response::{Html, IntoResponse, Response},
+    middleware::Next,
+    response::{IntoResponse, Response},
 };
 use serde_json::json;
 
+use super::html::Page;
 use crate::{
     catalog::{CatalogError, RecordError},
     handshake::GrantError,
@@ -129,9 +132,16 @@ struct ErrorPage<'a> {
 /// As a page.
 pub async fn in_a_page(response: Response) -> Response {
     speak(response, |problem| {
-        let page = ErrorPage { title: problem.status.canonical_reason().unwrap_or("Error"), detail: &problem.detail };
-        page.render().map(Html).map_err(|_| problem.detail.clone()).into_response()
+        Page(ErrorPage { title: problem.status.canonical_reason().unwrap_or("Error"), detail: &problem.detail }).into_response()
     })
+}
+
+/// As a page to a browser, which says that it takes HTML, and as JSON to anybody else.
+pub async fn in_the_callers_voice(request: Request, next: Next) -> Response {
+    let accepted = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let is_browser = accepted.is_some_and(|types| types.contains("text/html"));
+    let response = next.run(request).await;
+    if is_browser { in_a_page(response).await } else { in_json(response).await }
 }
 
 fn speak(mut response: Response, voice: impl FnOnce(&Problem) -> Response) -> Response {

@@ -15,21 +15,17 @@ mod state;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    http::{HeaderValue, header},
-    middleware::{map_request, map_response},
+    http::header,
+    middleware::{from_fn, map_request, map_response},
     routing::{MethodRouter, any, delete, get, post},
 };
-use tower_http::{csrf::CsrfLayer, set_header::SetResponseHeaderLayer};
+use tower_http::csrf::CsrfLayer;
 
 use self::{
     admin::{devices, front, quarantine, recordings, requests, settings},
-    error::{Problem, in_a_page, in_json, in_the_wires_voice},
+    error::{Problem, in_a_page, in_json, in_the_callers_voice, in_the_wires_voice},
 };
 pub use self::{limits::Limits, passwords::Passwords, state::App};
-
-/// Everything comes from here, nothing runs but what we wrote, and nobody frames us.
-const PAGE_POLICY: &str =
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Every address, grouped by who calls it.
 pub fn router(app: App) -> Router {
@@ -40,7 +36,7 @@ pub fn router(app: App) -> Router {
         .merge(gate())
         .merge(open())
         .fallback(gatekeeper::fallback)
-        .layer(map_response(in_json))
+        .layer(from_fn(in_the_callers_voice))
         .with_state(app)
 }
 
@@ -79,7 +75,6 @@ fn api() -> Router<App> {
 
 /// What researchers and operators see.
 fn pages() -> Router<App> {
-    let always = |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
     Router::new()
         .route("/", get(front::page))
         .route("/tokenauth/check/", get(requests::page))
@@ -98,10 +93,6 @@ fn pages() -> Router<App> {
         .layer(map_response(in_a_page))
         .layer(map_response(gatekeeper::no_store))
         .layer(CsrfLayer::new())
-        .layer(always(header::CONTENT_SECURITY_POLICY, PAGE_POLICY))
-        .layer(always(header::X_FRAME_OPTIONS, "DENY"))
-        .layer(always(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(always(header::REFERRER_POLICY, "no-referrer"))
 }
 
 /// nginx's question, and the answer where there is no nginx.
@@ -113,9 +104,10 @@ fn gate() -> Router<App> {
 
 /// What needs no credential.
 fn open() -> Router<App> {
-    let style = (
-        [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "max-age=3600")],
-        include_str!("../../static/style.css"),
-    );
-    Router::new().route("/static/style.css", get(move || async move { style }))
+    let asset = |kind: &'static str, text: &'static str| {
+        get(move || async move { ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "max-age=3600")], text) })
+    };
+    Router::new()
+        .route("/static/style.css", asset("text/css; charset=utf-8", include_str!("../../static/style.css")))
+        .route("/static/icon.svg", asset("image/svg+xml", include_str!("../../static/icon.svg")))
 }

@@ -12,7 +12,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum DecideError {
     /// The file is not in quarantine (any more).
-    #[error("this file is not in quarantine any more: somebody else has decided")]
+    #[error("this file is not in quarantine any more: it was released or discarded already")]
     Gone,
     /// It could not be moved; it is still in quarantine.
     #[error(transparent)]

@@ -63,7 +63,7 @@ async fn a_watch_is_let_in_on_the_page_and_its_recording_is_shown() {
     for expected in [
         "kitchen",
         "a_b.csv",
-        "sent as a:b.csv",
+        "sent as <bdi>a:b.csv</bdi>",
         receipt["sha256"].as_str().expect("a digest"),
         &format!("/uploads/recordings/{uuid}/a_b.csv"),
     ] {
@@ -72,6 +72,88 @@ async fn a_watch_is_let_in_on_the_page_and_its_recording_is_shown() {
     assert_eq!(researcher.get(&format!("/uploads/recordings/{uuid}/a_b.csv")).await.text().await.expect("text"), "1");
     assert_eq!(researcher.get("/recording/67e55044-10b1-426f-9247-bb680e5fe0c8/").await.status(), 404);
     assert_eq!(researcher.get("/recording/nonsense/").await.status(), 404);
+}
+
+#[tokio::test]
+async fn each_page_marks_itself_in_the_navigation() {
+    let house = House::start().await;
+    for page in PAGES {
+        let text = house.researcher().get(page).await.text().await.expect("text");
+        assert_eq!(text.matches("aria-current").count(), 1, "{page}");
+        assert!(text.contains(&format!("href=\"{page}\" aria-current=\"page\"")), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn what_shuts_out_or_deletes_takes_two_clicks() {
+    let house = House::start().await;
+    let researcher = house.researcher();
+    let watch = house.watch("w").await;
+    watch.upload(&watch.new_dataset().await, "a.exe", "1").await;
+    house.watch("w").await;
+    for caller in ["203.0.113.1", "203.0.113.2"] {
+        let poll = researcher.request("GET", "/tokenauth/request/?identifier=w").header("x-forwarded-for", caller);
+        assert_eq!(poll.send().await.expect("an answer").status(), 200);
+    }
+    for (page, actions) in [
+        ("/device/list/", ["/revoke", "/end-older-tokens"].as_slice()),
+        ("/quarantine/", &["/discard"]),
+        ("/tokenauth/check/", &["/grant?override=true"]),
+    ] {
+        let text = researcher.get(page).await.text().await.expect("text");
+        for action in actions {
+            let before = text.split(&format!("{action}\"")).next().expect("text");
+            assert!(before.len() < text.len(), "{page} has {action}");
+            assert_eq!(before.matches("<details").count(), before.matches("</details").count() + 1, "{page} {action}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_a_page_to_a_browser_and_json_to_a_script() {
+    let house = House::start().await;
+    let watch = house.watch("w").await;
+    let zip = format!("/uploads/zips/{}.zip", watch.new_dataset().await);
+    for (path, status) in [("/nowhere", 404), ("/uploads/x", 403), (zip.as_str(), 404)] {
+        for (accept, kind) in [("text/html,*/*;q=0.8", "text/html; charset=utf-8"), ("*/*", "application/problem+json")] {
+            let answer = house.researcher().request("GET", path).header("accept", accept).send().await.expect("an answer");
+            assert_eq!((answer.status().as_u16(), &answer.headers()["content-type"]), (status, &kind.parse().expect("a value")), "{path}");
+            assert_eq!(answer.headers().contains_key("content-security-policy"), kind.starts_with("text/html"), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn paging_keeps_the_search_and_the_device() {
+    let house = House::start().await;
+    let watch = house.watch("kitchen & bath").await;
+    let other = house.watch("kitchen").await;
+    for _ in 0..51 {
+        watch.new_dataset().await;
+    }
+    let foreign = other.new_dataset().await;
+    let researcher = house.researcher();
+    let page = async |path: &str| researcher.get(path).await.text().await.expect("text");
+    let devices = researcher.json("/api/v1/devices").await;
+    let device = devices.as_array().expect("devices").iter().find(|device| device["identifier"] == "kitchen & bath").expect("the device");
+    let device = device["id"].as_str().expect("an id").to_owned();
+    let link = |text: &str, name: &str| {
+        let before = text.split(&format!("\">{name}</a>")).next().filter(|before| before.len() < text.len())?;
+        Some(before.rsplit("href=\"").next()?.replace("&#38;", "&").replace("&amp;", "&"))
+    };
+    let first = page(&format!("/recording/list/?q=kitchen+%26&device={device}&from=1")).await;
+    assert!(first.contains("<h1>Recordings of <bdi>kitchen &#38; bath</bdi></h1>") && !first.contains(&foreign));
+    for kept in [format!("name=\"device\" value=\"{device}\""), "name=\"from\" value=\"1\"".to_owned()] {
+        assert!(first.contains(&kept), "{kept}");
+    }
+    assert_eq!(link(&first, "Newest"), None);
+    let second = page(&link(&first, "Older").expect("a link")).await;
+    assert_eq!((second.matches("class=\"uuid\"").count(), link(&second, "Older")), (1, None));
+    let again = link(&second, "Newest").expect("a link");
+    assert_eq!(again, format!("/recording/list/?q=kitchen%20%26&device={device}&from=1"));
+    assert_eq!(page(&again).await.matches("class=\"uuid\"").count(), 50);
+    let nothing = page("/recording/list/?q=nobody").await;
+    assert!(nothing.contains("Nothing found.") && link(&nothing, "Show all recordings").is_some());
 }
 
 #[tokio::test]

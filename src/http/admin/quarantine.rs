@@ -1,11 +1,14 @@
 //! Quarantine: files that a person must look at.
 
+use std::collections::HashMap;
+
 use askama::Template;
 use axum::{Json, extract::State, http::StatusCode, response::Redirect};
 use serde::Serialize;
 
 use crate::{
     catalog::{FileRow, Millis, Whereabouts},
+    handshake::Handshake,
     http::{
         error::Problem,
         extract::Id,
@@ -13,7 +16,7 @@ use crate::{
         passwords::Admin,
         state::App,
     },
-    ids::{DatasetId, DeviceId, FileId},
+    ids::{DatasetId, DeviceId, FileId, Identifier},
     recordings::{DecideError, Recordings},
 };
 
@@ -47,6 +50,14 @@ pub struct QuarantineView {
 pub struct QuarantinePage {
     admin: Admin,
     quarantine: QuarantineView,
+    watches: HashMap<DeviceId, Identifier>,
+}
+
+impl QuarantinePage {
+    /// What the watch that brought a file calls itself.
+    fn watch(&self, device: &DeviceId) -> &str {
+        self.watches.get(device).map_or("a watch", Identifier::alias)
+    }
 }
 
 impl HeldView {
@@ -75,8 +86,13 @@ fn back(_: StatusCode) -> Redirect {
     Redirect::to("/quarantine/")
 }
 
-pub async fn page(admin: Admin, State(recordings): State<Recordings>) -> Result<Page<QuarantinePage>, Problem> {
-    Ok(Page(QuarantinePage { admin, quarantine: view(&recordings).await? }))
+pub async fn page(
+    admin: Admin,
+    State(recordings): State<Recordings>,
+    State(handshake): State<Handshake>,
+) -> Result<Page<QuarantinePage>, Problem> {
+    let watches = handshake.devices().await?.into_iter().map(|device| (device.id, device.identifier)).collect();
+    Ok(Page(QuarantinePage { admin, quarantine: view(&recordings).await?, watches }))
 }
 
 pub async fn release_on_page(admin: Admin, app: State<App>, id: Id<FileId>) -> Result<Redirect, Problem> {

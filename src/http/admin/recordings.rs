@@ -22,6 +22,9 @@ use crate::{
 /// Datasets on one page.
 const PAGE: u32 = 50;
 
+/// Files of a dataset on its page; the JSON and the zip hold those behind them, too.
+const FILES_SHOWN: usize = 1000;
+
 /// What a path segment cannot hold as it is (RFC 3986, `unreserved`).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -93,8 +96,9 @@ pub struct ZipView {
 #[template(path = "admin/recordings.html")]
 pub struct RecordingsPage {
     admin: Admin,
-    query: String,
-    first_page: bool,
+    search: Search,
+    /// Whose recordings these are, where the search names one device.
+    watch: Option<String>,
     list: DatasetsView,
 }
 
@@ -110,8 +114,9 @@ pub async fn page(
     State(recordings): State<Recordings>,
     Params(search): Params<Search>,
 ) -> Result<Page<RecordingsPage>, Problem> {
-    let (query, first_page) = (search.q.clone().unwrap_or_default(), search.after.is_none());
-    Ok(Page(RecordingsPage { admin, query, first_page, list: find(&recordings, search).await? }))
+    let list = find(&recordings, &search).await?;
+    let one = search.device.as_ref().filter(|id| !id.is_empty()).and(list.datasets.first());
+    Ok(Page(RecordingsPage { admin, watch: one.map(|dataset| dataset.alias().to_owned()), search, list }))
 }
 
 pub async fn recording_page(
@@ -123,14 +128,14 @@ pub async fn recording_page(
 }
 
 pub async fn list(_: Admin, State(recordings): State<Recordings>, Params(search): Params<Search>) -> Result<Json<DatasetsView>, Problem> {
-    find(&recordings, search).await.map(Json)
+    find(&recordings, &search).await.map(Json)
 }
 
 pub async fn show(_: Admin, State(recordings): State<Recordings>, Id(uuid): Id<DatasetId>) -> Result<Json<ContentsView>, Problem> {
     contents(&recordings, uuid).await.map(Json)
 }
 
-async fn find(recordings: &Recordings, search: Search) -> Result<DatasetsView, Problem> {
+async fn find(recordings: &Recordings, search: &Search) -> Result<DatasetsView, Problem> {
     let filter = search.filter()?;
     // One more than is shown tells whether there is a next page.
     let mut found = recordings.datasets(&filter, PAGE + 1).await?;
@@ -146,18 +151,44 @@ async fn contents(recordings: &Recordings, uuid: DatasetId) -> Result<ContentsVi
 }
 
 impl Search {
-    fn filter(self) -> Result<DatasetFilter, Problem> {
+    fn filter(&self) -> Result<DatasetFilter, Problem> {
         let after = self
             .after
-            .map(|key| parse_key(&key).ok_or_else(|| Problem::malformed("this page key is broken; start again at the first page")));
-        let device = self.device.filter(|text| !text.is_empty()).map(|text| text.parse());
+            .as_ref()
+            .map(|key| parse_key(key).ok_or_else(|| Problem::malformed("this page key is broken; start again at the first page")));
+        let device = self.device.as_ref().filter(|text| !text.is_empty()).map(|text| text.parse());
         Ok(DatasetFilter {
-            text: self.q.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()),
+            text: Some(self.text().to_owned()).filter(|text| !text.is_empty()),
             device: device.transpose()?,
             from: self.from,
             to: self.to,
             after: after.transpose()?,
         })
+    }
+
+    /// The text that is searched for; empty for everything.
+    fn text(&self) -> &str {
+        self.q.as_deref().unwrap_or_default().trim()
+    }
+
+    /// What the search is bounded by beside its text, as in the query.
+    fn bounds(&self) -> Vec<(&'static str, String)> {
+        let time = |time: Option<Millis>| time.map(|millis| millis.to_string());
+        let bounds = [("device", self.device.clone()), ("from", time(self.from)), ("to", time(self.to))];
+        bounds.into_iter().filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?))).collect()
+    }
+
+    /// Whether it leaves anything out.
+    fn is_narrow(&self) -> bool {
+        !self.text().is_empty() || !self.bounds().is_empty()
+    }
+
+    /// The address of the same search from its beginning, or behind the key of a page.
+    fn address(&self, after: Option<&str>) -> String {
+        let (text, key) = (("q", self.text().to_owned()), after.map(|key| ("after", key.to_owned())));
+        let pairs = std::iter::once(text).chain(self.bounds()).chain(key);
+        let query: Vec<_> = pairs.map(|(name, value)| format!("{name}={}", utf8_percent_encode(&value, SEGMENT))).collect();
+        format!("/recording/list/?{}", query.join("&"))
     }
 }
 
@@ -203,6 +234,16 @@ impl FileView {
 }
 
 impl ContentsView {
+    /// The files that the page shows.
+    fn shown(&self) -> &[FileView] {
+        &self.file_list[..self.file_list.len().min(FILES_SHOWN)]
+    }
+
+    /// How many files are not on the disk.
+    fn lost(&self) -> usize {
+        self.file_list.iter().filter(|file| file.lost).count()
+    }
+
     fn of(contents: Contents) -> Self {
         let zip_address = format!("/uploads/zips/{}.zip", contents.dataset.uuid);
         Self {
