@@ -182,6 +182,39 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_another_length_stops_the_roll_although_its_crc_is_right() {
+        let mut wanted = entries(&["a.csv"]);
+        wanted[0].size += 1;
+        assert!(matches!(roll(None, &wanted), Err(ArchiveError::Damaged(name)) if name == "a.csv"));
+    }
+
+    #[test]
+    fn a_file_that_was_replaced_by_one_of_the_same_length_is_read_anew() {
+        let (last, _) = roll(None, &entries(&["a.csv", "b.csv"])).expect("rolled");
+        let mut replaced = entries(&["a.csv", "b.csv"]);
+        replaced[0].crc32 ^= 1;
+        let last = Last::read(Cursor::new(&last), last.len() as u64).expect("a zip");
+        assert!(!last.is_part_of(&replaced));
+        assert!(last.is_part_of(&entries(&["a.csv", "b.csv", "c.csv"])));
+    }
+
+    /// Without this field the writer fails behind 4 GiB, and the zip of such a dataset could never be made.
+    #[test]
+    fn an_entry_that_may_need_64_bits_has_the_field_for_them() {
+        let has_field = |size| {
+            let entry = Entry { size, ..entry("a.mkv", b"") };
+            let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+            writer.start_file(&entry.name, entry.options()).expect("started");
+            let bytes = writer.finish().expect("finished").into_inner();
+            // The extra fields of the local header stand behind the name; number 1 is zip64 (APPNOTE 4.3.7 and 4.5.3).
+            let extra = 30 + entry.name.len();
+            bytes[extra..extra + 2] == [1, 0]
+        };
+        assert!(!has_field(1 << 30));
+        assert!(has_field(u64::from(u32::MAX)) && has_field(5 << 30));
+    }
+
+    #[test]
     fn a_torn_last_generation_is_made_anew() {
         let wanted = entries(&["a.csv", "b.csv"]);
         let (last, _) = roll(None, &wanted).expect("rolled");

@@ -173,6 +173,102 @@ mod tests {
         }
     }
 
+    /// The sample with one setting changed; a list is written on one line.
+    fn with(key: &str, value: &str) -> String {
+        let text = filled().replace("trusted_proxies:\n    - 127.0.0.1/32\n    - ::1/128", "trusted_proxies: []");
+        let line = text.lines().find(|line| line.trim_start().starts_with(&format!("{key}:"))).unwrap_or_else(|| panic!("no {key}"));
+        text.replace(line, &format!("{}{key}: {value}", &line[..line.len() - line.trim_start().len()]))
+    }
+
+    #[test]
+    fn every_number_is_bounded_on_both_sides() {
+        const MANY: u64 = u32::MAX as u64;
+        for (field, least, most) in [
+            ("storage.reserve_mib", 0, 1 << 30),
+            ("limits.max_upload_mib", 1, 1 << 30),
+            ("limits.uploads_at_once", 1, 100_000),
+            ("limits.device_uploads_at_once", 1, 100_000),
+            ("limits.connections", 1, 1_000_000),
+            ("limits.header_seconds", 1, 3600),
+            ("limits.header_kib", 16, 1024),
+            ("limits.stall_seconds", 1, 3600),
+            ("limits.anonymous_per_minute", 1, MANY),
+            ("limits.new_requests_per_minute", 1, MANY),
+            ("limits.device_per_minute", 1, MANY),
+            ("limits.device_gib", 1, 1 << 30),
+            ("limits.device_files", 1, 1 << 40),
+            ("limits.device_datasets", 1, 1 << 40),
+            ("limits.open_requests", 1, 100_000),
+            ("handshake.grant_hours", 1, 8760),
+            ("zip.wait_seconds", 1, 3600),
+            ("zip.rolls_at_once", 1, 64),
+            ("zip.small_mib", 0, 1 << 20),
+            ("zip.quiet_minutes", 1, 10_080),
+        ] {
+            let (_, key) = field.split_once('.').expect("a section");
+            for good in [least, most] {
+                let parsed = Config::parse(&with(key, &good.to_string()), Path::new("/srv/conf"));
+                assert!(parsed.is_ok(), "{field}: {good}: {parsed:?}");
+            }
+            let below = least.checked_sub(1).map_or("-1".to_owned(), |below| below.to_string());
+            // What does not fit into the setting's type is refused before anybody looks at bounds.
+            let above = (most != MANY).then(|| (most + 1).to_string());
+            for bad in [Some(below), above].into_iter().flatten() {
+                let message = problems(&with(key, &bad));
+                assert!(message.contains(field) && message.lines().count() == 1, "{field}: {bad}: {message}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_text_that_would_do_harm_is_refused_by_its_name() {
+        for (key, value, field) in [
+            ("listen", "8080", "server.listen"),
+            ("trusted_proxies", "[10.0.0.0/8, proxy.example]", "server.trusted_proxies[1]"),
+            ("uploads", "\"\"", "storage.uploads"),
+            ("extensions", "[csv, \"\"]", "storage.extensions[1]"),
+            ("extensions", "[.csv]", "storage.extensions[0]"),
+            ("extensions", "[CSV]", "storage.extensions[0]"),
+            ("previous_secrets", "[hunter2]", "security.previous_secrets[0]"),
+            ("level", "loud", "log.level"),
+        ] {
+            let message = problems(&with(key, value));
+            assert!(message.contains(field) && message.lines().count() == 1, "{key}: {value}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_user_who_could_not_log_in_or_could_be_guessed_is_refused() {
+        let users = |text: &str| {
+            let filled = filled();
+            let (before, rest) = filled.split_once("users:\n").expect("users");
+            let after = rest.split_once("\nlog:").expect("log").1;
+            format!("{before}users:\n{text}\nlog:{after}")
+        };
+        let user = |name: &str, role: &str, password: &str| format!("  - {{name: {name}, role: {role}, password: \"{password}\"}}\n");
+        let good = user("admin", "operator", "correct horse battery staple");
+        assert!(Config::parse(&users(&good), Path::new("/srv/conf")).is_ok());
+        for (text, field, hint) in [
+            (user("admin", "researcher", "correct horse battery staple"), "users: ", "role: operator"),
+            (good.clone() + &user("\"\"", "researcher", "correct horse battery staple"), "users[1].name", "without a colon"),
+            (good.clone() + &user("\"a:b\"", "researcher", "correct horse battery staple"), "users[1].name", "without a colon"),
+            (good.clone() + &good, "users[1].name", "stands above already"),
+            (good.clone() + &user("b", "researcher", "short"), "users[1].password", "12 characters"),
+            (good.clone() + &user("b", "researcher", "abababababababab"), "users[1].password", "easy to guess"),
+            (good.clone() + &user("b", "researcher", "my password is long"), "users[1].password", "easy to guess"),
+            (good.clone() + &user("b", "researcher", "$argon2id$v=19$m=8"), "users[1].password", "broken"),
+            (
+                good.clone() + &user("b", "researcher", "$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0$c2FsdHNhbHQ"),
+                "users[1].password",
+                "broken",
+            ),
+            (good.clone() + "  - {name: b, role: researcher}\n", "users[1]", "no password"),
+        ] {
+            let message = problems(&users(&text));
+            assert!(message.contains(field) && message.contains(hint) && message.lines().count() == 1, "{text}: {message}");
+        }
+    }
+
     #[test]
     fn broken_yaml_names_the_line() {
         let message = problems("server:\n  listen: [1\nstorage: {}\n");

@@ -110,6 +110,26 @@ mod tests {
     }
 
     #[test]
+    fn a_token_of_another_version_is_not_read_as_one_of_ours() {
+        let signer = signer("one", &[]);
+        let mut token = claim_bytes(claim());
+        token[0] = VERSION + 1;
+        let seal = signature(&signer.secrets[0], &token);
+        token.extend_from_slice(&seal);
+        assert_eq!(signer.verify(&BASE64_URL_SAFE_NO_PAD.encode(token)), None);
+    }
+
+    #[test]
+    fn a_signature_that_the_secret_made_for_something_else_is_no_token() {
+        let signer = signer("one", &[]);
+        let mut token = claim_bytes(claim());
+        let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(b"one").expect("HMAC takes a key of any length");
+        mac.update(&token);
+        token.extend_from_slice(&mac.finalize().into_bytes());
+        assert_eq!(signer.verify(&BASE64_URL_SAFE_NO_PAD.encode(token)), None);
+    }
+
+    #[test]
     fn a_changed_token_is_worth_nothing() {
         let signer = signer("one", &[]);
         let token = signer.sign(claim());

@@ -87,3 +87,70 @@ pub fn publish(disk: &dyn Disk, file: &File, from: &Path, to: &Path) -> io::Resu
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
     disk.sync_folder(folder.unwrap_or(Path::new(".")))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::storage::RealDisk;
+
+    /// Notes what is done, and fails at one step.
+    #[derive(Default)]
+    struct Noting {
+        steps: Mutex<Vec<String>>,
+        fails: &'static str,
+    }
+
+    impl Noting {
+        fn step<T>(&self, step: &str, path: &Path, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+            self.steps.lock().expect("steps").push(format!("{step} {}", path.file_name().unwrap_or_default().display()));
+            if self.fails == step { Err(io::Error::from_raw_os_error(5)) } else { work() }
+        }
+    }
+
+    impl Disk for Noting {
+        fn sync_file(&self, file: &File, path: &Path) -> io::Result<()> {
+            self.step("sync", path, || RealDisk.sync_file(file, path))
+        }
+
+        fn rename_over(&self, from: &Path, to: &Path) -> io::Result<()> {
+            self.step("rename", to, || RealDisk.rename_over(from, to))
+        }
+
+        fn sync_folder(&self, path: &Path) -> io::Result<()> {
+            self.step("sync folder", path, || RealDisk.sync_folder(path))
+        }
+    }
+
+    fn folder_with_old() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::TempDir::with_prefix("folder").expect("a folder");
+        let path = folder.path().join("config.yml");
+        std::fs::write(&path, "old").expect("written");
+        (folder, path)
+    }
+
+    #[test]
+    fn a_file_is_replaced_by_one_that_is_synced_already_and_then_its_folder_is() {
+        let (folder, path) = folder_with_old();
+        let disk = Noting::default();
+        write_over(&disk, &path, b"new", 0o600).expect("written");
+        assert_eq!(std::fs::read(&path).expect("there"), b"new");
+        let name = folder.path().file_name().expect("a name").display().to_string();
+        assert_eq!(
+            *disk.steps.lock().expect("steps"),
+            ["sync config.yml.new".to_owned(), "rename config.yml".to_owned(), format!("sync folder {name}")]
+        );
+    }
+
+    #[test]
+    fn where_a_step_fails_the_old_file_stays_and_nothing_lies_beside_it() {
+        for fails in ["sync", "rename"] {
+            let (folder, path) = folder_with_old();
+            let disk = Noting { fails, ..Noting::default() };
+            assert!(write_over(&disk, &path, b"new", 0o600).is_err(), "{fails}");
+            assert_eq!(std::fs::read(&path).expect("there"), b"old", "{fails}");
+            assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1, "{fails}");
+        }
+    }
+}

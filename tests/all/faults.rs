@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use sqlx::{Connection, Executor, SqliteConnection};
+use sqlx::Executor;
 use wearhouse::storage::FreeSpace;
 
 use crate::support::{Call, House, Program, Watch, WatchedDisk, sha256, until};
@@ -49,7 +49,7 @@ impl Scene {
         let refused = self.watch.try_upload(&self.uuid, "a.csv", "1").await.expect("an answer");
         assert_eq!(refused.status(), status);
         self.is_clean().await;
-        self.watch.upload(&self.uuid, "a.csv", "1").await;
+        assert_eq!(self.watch.upload(&self.uuid, "a.csv", "1").await["new"], true);
         assert_eq!(self.house.researcher().zip_contents(&self.uuid).await, [("a.csv".to_owned(), sha256(b"1"))]);
         let device = &self.house.researcher().json("/api/v1/devices").await[0];
         assert_eq!((&device["files"], &device["bytes"]), (&1.into(), &1.into()));
@@ -59,11 +59,10 @@ impl Scene {
         assert!(self.house.incoming().is_empty());
         let files = std::fs::read_dir(self.folder()).map_or(0, Iterator::count);
         assert_eq!(files, 0);
-        assert!(self.house.researcher().files(&self.uuid).await.is_empty());
-    }
-
-    async fn catalog(&self) -> SqliteConnection {
-        SqliteConnection::connect(&format!("sqlite://{}", self.house.layout().catalog().display())).await.expect("the catalog")
+        let dataset = self.house.researcher().dataset(&self.uuid).await;
+        assert_eq!((&dataset["file_list"], &dataset["files"], &dataset["bytes"]), (&serde_json::json!([]), &0.into(), &0.into()));
+        let device = &self.house.researcher().json("/api/v1/devices").await[0];
+        assert_eq!((&device["files"], &device["bytes"]), (&0.into(), &0.into()));
     }
 }
 
@@ -171,7 +170,7 @@ async fn a_flipped_bit_stops_the_roll_and_names_the_file() {
 #[tokio::test]
 async fn a_busy_catalog_is_503_within_the_watchs_patience() {
     let scene = scene().await;
-    let mut other = scene.catalog().await;
+    let mut other = scene.house.catalog().await;
     other.execute("BEGIN IMMEDIATE").await.expect("the lock");
     let started = std::time::Instant::now();
     let refused = scene.watch.try_upload(&scene.uuid, "a.csv", "1").await.expect("an answer");
@@ -187,7 +186,7 @@ async fn a_busy_catalog_is_503_within_the_watchs_patience() {
 #[tokio::test]
 async fn a_commit_that_fails_acknowledges_nothing() {
     let scene = scene().await;
-    let mut other = scene.catalog().await;
+    let mut other = scene.house.catalog().await;
     // A foreign key that is checked at COMMIT only, and that every new file breaks.
     let breaking = [
         "CREATE TABLE broken (nobody TEXT REFERENCES datasets (uuid) DEFERRABLE INITIALLY DEFERRED)",
@@ -213,7 +212,7 @@ impl Scene {
 #[tokio::test]
 async fn one_bad_row_in_a_group_fails_alone() {
     let scene = scene().await;
-    let mut other = scene.catalog().await;
+    let mut other = scene.house.catalog().await;
     other
         .execute("CREATE TRIGGER no_bad BEFORE INSERT ON files WHEN NEW.sent_name LIKE 'bad%' BEGIN SELECT RAISE(ABORT, 'bad'); END")
         .await
@@ -319,6 +318,22 @@ async fn a_damaged_copy_in_quarantine_gives_way_to_the_same_file_sent_again() {
     assert_eq!((&again["quarantined"], again.get("stored_as")), (&true.into(), None));
     assert_eq!(std::fs::read(&held).expect("there"), b"whole");
     assert_eq!(crate::support::list(&quarantine).len(), 1);
+}
+
+/// The next start finishes the discard, and must not take the new copy with it.
+#[tokio::test]
+async fn a_file_sent_again_behind_a_discard_that_failed_is_kept() {
+    let scene = scene().await;
+    scene.watch.upload(&scene.uuid, "a.exe", "1").await;
+    let id = scene.house.researcher().json("/api/v1/quarantine").await["files"][0]["id"].as_str().expect("an id").to_owned();
+    scene.house.change_catalog("CREATE TRIGGER keep BEFORE DELETE ON files BEGIN SELECT RAISE(ABORT, 'kept'); END").await;
+    assert_eq!(scene.house.researcher().post(&format!("/api/v1/quarantine/{id}/discard")).await, 500);
+    assert_eq!(scene.watch.upload(&scene.uuid, "a.exe", "1").await["new"], true);
+    scene.house.change_catalog("DROP TRIGGER keep").await;
+    let house = scene.house.restart_with(|_| {}).await;
+    assert_eq!(house.researcher().json("/api/v1/quarantine").await["total"], 1);
+    let held = crate::support::list(&house.layout().house().join("quarantine"));
+    assert_eq!(held.iter().map(|path| std::fs::read(path).expect("there")).collect::<Vec<_>>(), [b"1"]);
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 //! `kill -9` at random moments: whatever was acknowledged is there, whole, owned, listed and in the next zip; every other file
-//! is absent or whole.
+//! is absent or whole. Behind it, each state that a kill can leave is made by hand, since chance may pass over it.
 
 use std::{
     collections::HashMap,
@@ -10,8 +10,11 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{Program, Researcher, Watch, sha256};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
+use sqlx::Row;
+use wearhouse::ids::FileId;
+
+use crate::support::{House, Program, Researcher, Watch, list, sha256, until};
 
 const ROUNDS: u64 = 24;
 const WATCHES: usize = 8;
@@ -136,4 +139,121 @@ async fn check(researcher: &Researcher, sent: &Sent, folder: &std::path::Path) -
         assert!(listed.values().all(|digest| zipped.iter().any(|(_, zipped)| zipped == digest)));
     }
     acknowledged
+}
+
+/// A house with one file, stopped, and that file's dataset and id.
+async fn stopped_with(name: &str) -> (House, Watch, String, FileId) {
+    let mut house = House::start().await;
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, name, "1").await;
+    house.stop().await;
+    let row = sqlx::query("SELECT id FROM files").fetch_one(&mut house.catalog().await).await.expect("a row");
+    let id = row.get::<String, _>("id").parse().expect("an id");
+    (house, watch, uuid, id)
+}
+
+/// As the catalog is between the recording of a file and the mark that it lies in its place.
+const PLACING: [&str; 2] = ["UPDATE files SET state = 'placing'", "UPDATE datasets SET files = 0, bytes = 0, changes = 0, zipped = 0"];
+
+async fn used(house: &House) -> (u64, u64) {
+    let device = &house.researcher().json("/api/v1/devices").await[0];
+    (device["files"].as_u64().expect("a number"), device["bytes"].as_u64().expect("a number"))
+}
+
+#[tokio::test]
+async fn a_file_that_was_recorded_and_lies_in_incoming_or_in_its_place_is_finished() {
+    for is_placed in [true, false] {
+        let (house, watch, uuid, id) = stopped_with("a.csv").await;
+        for statement in PLACING {
+            house.change_catalog(statement).await;
+        }
+        let placed = house.config.storage.uploads.join("recordings").join(&uuid).join("a.csv");
+        if !is_placed {
+            std::fs::rename(&placed, house.layout().incoming(id)).expect("there");
+        }
+        let house = house.start_again().await;
+        let researcher = house.researcher();
+        assert_eq!(researcher.zip_contents(&uuid).await, [("a.csv".to_owned(), sha256(b"1"))]);
+        assert_eq!(std::fs::read(&placed).expect("in its place"), b"1");
+        let dataset = researcher.dataset(&uuid).await;
+        assert_eq!((&dataset["files"], &dataset["bytes"], used(&house).await), (&1.into(), &1.into(), (1, 1)));
+        assert_eq!(watch.at(researcher.base()).upload(&uuid, "a.csv", "1").await["new"], false);
+        assert!(house.incoming().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_was_recorded_and_lies_nowhere_or_is_torn_is_dropped_and_may_come_again() {
+    for is_torn in [true, false] {
+        let (house, watch, uuid, _) = stopped_with("a.csv").await;
+        for statement in PLACING {
+            house.change_catalog(statement).await;
+        }
+        let placed = house.config.storage.uploads.join("recordings").join(&uuid).join("a.csv");
+        if is_torn {
+            std::fs::write(&placed, "torn").expect("written");
+        } else {
+            std::fs::remove_file(&placed).expect("there");
+        }
+        let house = house.start_again().await;
+        let researcher = house.researcher();
+        assert!(researcher.files(&uuid).await.is_empty());
+        assert_eq!(used(&house).await, (0, 0));
+        let receipt = watch.at(researcher.base()).upload(&uuid, "a.csv", "1").await;
+        assert_eq!(receipt["new"], true);
+        let stored = receipt["stored_as"].as_str().expect("a name").to_owned();
+        assert_eq!(researcher.zip_contents(&uuid).await, [(stored, sha256(b"1"))]);
+        assert_eq!(used(&house).await, (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_recorded_and_half_a_zip_are_cleared_away() {
+    let (house, _, uuid, _) = stopped_with("a.csv").await;
+    let rolling = house.layout().rolling(uuid.parse().expect("a uuid"));
+    std::fs::write(house.layout().incoming(FileId::random()), "nobody's").expect("written");
+    std::fs::write(&rolling, "half").expect("written");
+    let house = house.start_again().await;
+    house.researcher().wait_until_up().await;
+    assert!(house.incoming().is_empty());
+    assert_ne!(std::fs::read(&rolling).ok(), Some(b"half".to_vec()));
+}
+
+#[tokio::test]
+async fn a_discard_that_was_cut_is_finished() {
+    for is_removed in [true, false] {
+        let (house, watch, uuid, id) = stopped_with("a.exe").await;
+        house.change_catalog("UPDATE files SET state = 'discarding'").await;
+        if is_removed {
+            std::fs::remove_file(house.layout().quarantine(id)).expect("there");
+        }
+        let house = house.start_again().await;
+        assert_eq!(house.researcher().json("/api/v1/quarantine").await["total"], 0);
+        assert!(list(&house.layout().house().join("quarantine")).is_empty());
+        assert_eq!(used(&house).await, (0, 0));
+        assert_eq!(watch.at(house.researcher().base()).upload(&uuid, "a.exe", "1").await["new"], true);
+    }
+}
+
+#[tokio::test]
+async fn a_release_that_was_cut_is_finished() {
+    let (house, _, uuid, id) = stopped_with("a.exe").await;
+    house.change_catalog("UPDATE files SET state = 'placing', held = NULL, stored_name = 'a.exe', folded_name = 'a.exe'").await;
+    let house = house.start_again().await;
+    assert_eq!(house.researcher().zip_contents(&uuid).await, [("a.exe".to_owned(), sha256(b"1"))]);
+    assert!(!house.layout().quarantine(id).exists());
+    assert_eq!(house.researcher().json("/api/v1/quarantine").await["total"], 0);
+}
+
+/// Nobody asks for this zip: it is rolled because the last server did not come to it.
+#[tokio::test]
+async fn a_zip_that_was_behind_is_rolled_after_the_start_unasked() {
+    let (house, _, uuid, _) = stopped_with("a.csv").await;
+    let zip = house.layout().zip(uuid.parse().expect("a uuid"));
+    let _ = std::fs::remove_file(&zip);
+    house.change_catalog("UPDATE datasets SET zipped = 0").await;
+    let house = house.start_again().await;
+    until("the zip is there", async || zip.exists()).await;
+    assert_eq!(house.researcher().zip_contents(&uuid).await.len(), 1);
 }

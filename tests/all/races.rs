@@ -55,6 +55,44 @@ async fn eight_identical_uploads_are_one_file_and_none_is_acknowledged_before_it
     assert!(house.incoming().is_empty());
 }
 
+/// Holds the first step that is like this, and fails it then if it is told to.
+struct Held {
+    reached: signal::Receiver<bool>,
+    release: signal::Sender<bool>,
+}
+
+impl Held {
+    fn at(disk: &WatchedDisk, fails: bool, is: impl Fn(&Call) -> bool + Send + Sync + 'static) -> Self {
+        let (reach, reached) = signal::channel(false);
+        let (release, released) = signal::channel(false);
+        disk.before(move |call| {
+            if !is(call) || reach.send_replace(true) {
+                return Ok(());
+            }
+            while !*released.borrow() {
+                std::thread::yield_now();
+            }
+            if fails { Err(io::Error::from_raw_os_error(5)) } else { Ok(()) }
+        });
+        Self { reached, release }
+    }
+
+    async fn reached(&mut self) {
+        self.reached.wait_for(|reached| *reached).await.expect("reached");
+    }
+
+    fn release(self) {
+        self.release.send_replace(true);
+    }
+}
+
+/// Lets the house serve others for a while: whatever does not wait for a turn gets far meanwhile.
+async fn serve_others(house: &House) {
+    for _ in 0..50 {
+        house.researcher().get("/api/v1/devices").await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_identical_uploads_the_second_is_not_told_safe_on_the_word_of_a_first_that_fails() {
     let disk = WatchedDisk::new();
@@ -62,19 +100,55 @@ async fn of_two_identical_uploads_the_second_is_not_told_safe_on_the_word_of_a_f
     let watch = house.watch("w").await;
     let uuid = watch.new_dataset().await;
     let folder = house.config.storage.uploads.join("recordings").join(&uuid);
-    let count = AtomicU32::new(0);
-    disk.before({
+    let mut held = Held::at(&disk, true, {
         let folder = folder.clone();
-        move |call| {
-            let first = *call == Call::SyncFolder(folder.clone()) && count.fetch_add(1, Ordering::SeqCst) == 0;
-            if first { Err(io::Error::from_raw_os_error(5)) } else { Ok(()) }
-        }
+        move |call| *call == Call::SyncFolder(folder.clone())
     });
-    let (one, two) = tokio::join!(watch.try_upload(&uuid, "a.csv", "1"), watch.try_upload(&uuid, "a.csv", "1"));
-    let mut statuses = [one, two].map(|answer| answer.expect("an answer").status().as_u16());
-    statuses.sort_unstable();
-    assert_eq!(statuses, [200, 500]);
+    let upload = || {
+        let (watch, uuid) = (watch.clone(), uuid.clone());
+        tokio::spawn(async move { watch.try_upload(&uuid, "a.csv", "1").await.expect("an answer").status() })
+    };
+    let first = upload();
+    held.reached().await;
+    let second = upload();
+    crate::support::until("the second is received", async || !house.incoming().is_empty()).await;
+    serve_others(&house).await;
+    let is_early = second.is_finished();
+    held.release();
+    assert!(!is_early, "the second was answered while the first was not safe");
+    assert_eq!((first.await.expect("no panic").as_u16(), second.await.expect("no panic").as_u16()), (500, 200));
     assert_eq!(std::fs::read(folder.join("a.csv")).expect("the file"), b"1");
+    assert_eq!(house.researcher().files(&uuid).await.len(), 1);
+}
+
+/// The watch sends again what a person decides over: whoever comes second sees what the first has done.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_over_a_file_waits_for_an_upload_of_the_same_file() {
+    for decision in ["release", "discard"] {
+        let disk = WatchedDisk::new();
+        let house = House::start_with(Arc::clone(&disk) as _, |_| {}).await;
+        let watch = house.watch("w").await;
+        let uuid = watch.new_dataset().await;
+        watch.upload(&uuid, "a.exe", "1").await;
+        let id = house.researcher().json("/api/v1/quarantine").await["files"][0]["id"].as_str().expect("an id").to_owned();
+        // The upload has been told of the file in quarantine, and is held before it looks at it.
+        let mut held = Held::at(&disk, false, |call| matches!(call, Call::Rename(_, to) if to.ends_with("b.csv")));
+        let part = |bytes: &'static str, name: &'static str| reqwest::multipart::Part::text(bytes).file_name(name);
+        let form = reqwest::multipart::Form::new().part("file", part("2", "b.csv")).part("file", part("1", "a.exe"));
+        let request = watch.request("POST", &format!("/recording/new/?uuid={uuid}")).multipart(form);
+        let upload = tokio::spawn(async move { request.send().await.expect("an answer").status() });
+        held.reached().await;
+        let decided = tokio::spawn({
+            let researcher = house.researcher();
+            async move { researcher.post(&format!("/api/v1/quarantine/{id}/{decision}")).await }
+        });
+        serve_others(&house).await;
+        held.release();
+        assert_eq!((upload.await.expect("no panic").as_u16(), decided.await.expect("no panic").as_u16()), (200, 204), "{decision}");
+        assert!(crate::support::list(&house.layout().house().join("quarantine")).is_empty(), "{decision}");
+        let names: Vec<_> = house.researcher().files(&uuid).await.into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, if decision == "release" { vec!["a.exe", "b.csv"] } else { vec!["b.csv"] });
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -123,10 +123,127 @@ async fn the_folders_of_a_new_house_are_synced() {
     let disk = WatchedDisk::new();
     let house = House::start_with(Arc::clone(&disk) as _, |_| {}).await;
     house.researcher().wait_until_up().await;
-    let uploads = house.config.storage.uploads.clone();
+    let (uploads, done) = (house.config.storage.uploads.clone(), disk.take());
     for folder in [folder_of(&uploads), uploads.clone(), uploads.join(".house")] {
-        assert!(disk.take().contains(&Call::SyncFolder(folder.clone())) || folder != folder_of(&uploads), "{folder:?}");
+        assert!(done.contains(&Call::SyncFolder(folder.clone())), "{folder:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_somebody_removed_is_made_and_synced_again() {
+    let disk = WatchedDisk::new();
+    let (house, watch) = house_on(&disk).await;
+    let uuid = watch.new_dataset().await;
+    let folder = house.config.storage.uploads.join("recordings").join(&uuid);
+    watch.upload(&uuid, "a.csv", "1").await;
+    std::fs::remove_dir_all(&folder).expect("there");
+    disk.take();
+    watch.upload(&uuid, "b.csv", "2").await;
+    in_order(&disk.take(), &[Call::CreateFolder(folder.clone()), Call::SyncFolder(folder_of(&folder)), Call::SyncFolder(folder)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_could_not_be_synced_is_synced_for_the_next_upload() {
+    let disk = WatchedDisk::new();
+    let (house, watch) = house_on(&disk).await;
+    let uuid = watch.new_dataset().await;
+    let folder = house.config.storage.uploads.join("recordings").join(&uuid);
+    let recordings = folder_of(&folder);
+    disk.before({
+        let recordings = recordings.clone();
+        move |call| if *call == Call::SyncFolder(recordings.clone()) { Err(std::io::Error::from_raw_os_error(5)) } else { Ok(()) }
+    });
+    assert_eq!(watch.try_upload(&uuid, "a.csv", "1").await.expect("an answer").status(), 500);
+    disk.before(|_| Ok(()));
+    disk.take();
+    watch.upload(&uuid, "a.csv", "1").await;
+    in_order(&disk.take(), &[Call::SyncFolder(recordings), Call::SyncFolder(folder)]);
+}
+
+/// A request that failed in every step behind its rename leaves a file whose name nobody has synced.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_a_failed_request_left_in_its_place_is_synced_before_its_answer() {
+    let disk = WatchedDisk::new();
+    let (house, watch) = house_on(&disk).await;
+    let uuid = watch.new_dataset().await;
+    let folder = house.config.storage.uploads.join("recordings").join(&uuid);
+    house.change_catalog("CREATE TRIGGER keep BEFORE DELETE ON files BEGIN SELECT RAISE(ABORT, 'kept'); END").await;
+    disk.before({
+        let folder = folder.clone();
+        move |call| {
+            let fails = *call == Call::SyncFolder(folder.clone()) || matches!(call, Call::Rename(from, _) if from.starts_with(&folder));
+            if fails { Err(std::io::Error::from_raw_os_error(5)) } else { Ok(()) }
+        }
+    });
+    assert_eq!(watch.try_upload(&uuid, "a.csv", "1").await.expect("an answer").status(), 500);
+    assert!(folder.join("a.csv").exists());
+    disk.before(|_| Ok(()));
+    disk.take();
+    assert_eq!(watch.upload(&uuid, "a.csv", "1").await["new"], false);
+    assert!(disk.take().contains(&Call::SyncFolder(folder)));
+    assert_eq!(house.researcher().files(&uuid).await.len(), 1);
+}
+
+/// Cut behind the rename, nobody knows whether the name is safe.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_a_start_finds_in_its_place_is_synced_before_anybody_is_served() {
+    let disk = WatchedDisk::new();
+    let (mut house, watch) = house_on(&disk).await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, "a.csv", "1").await;
+    house.stop().await;
+    house.change_catalog("UPDATE files SET state = 'placing'").await;
+    disk.take();
+    let house = house.start_again().await;
+    house.researcher().wait_until_up().await;
+    let folder = house.config.storage.uploads.join("recordings").join(&uuid);
+    in_order(&disk.take(), &[Call::SyncFolder(folder_of(&folder)), Call::SyncFolder(folder)]);
+}
+
+/// Cut behind the rename of a zip, a roll finds its work done, and nobody knows whether the name is safe.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zip_that_was_published_before_a_cut_is_synced_before_it_is_sent() {
+    let disk = WatchedDisk::new();
+    let (mut house, watch) = house_on(&disk).await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, "a.csv", "1").await;
+    house.researcher().zip(&uuid).await;
+    house.stop().await;
+    house.change_catalog("UPDATE datasets SET zipped = 0").await;
+    disk.take();
+    let house = house.start_again().await;
+    house.researcher().zip(&uuid).await;
+    assert!(disk.take().contains(&Call::SyncFolder(house.config.storage.uploads.join("zips"))));
+}
+
+/// Said to be in its place any sooner, no start would look for it there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_not_said_to_be_in_its_place_before_its_name_is_synced() {
+    let disk = WatchedDisk::new();
+    let (house, watch) = house_on(&disk).await;
+    let uuid = watch.new_dataset().await;
+    let folder = house.config.storage.uploads.join("recordings").join(&uuid);
+    let (reached, mut at_the_sync) = tokio::sync::watch::channel(false);
+    let (release, released) = tokio::sync::watch::channel(false);
+    disk.before(move |call| {
+        if *call == Call::SyncFolder(folder.clone()) {
+            reached.send_replace(true);
+            while !*released.borrow() {
+                std::thread::yield_now();
+            }
+        }
+        Ok(())
+    });
+    let upload = tokio::spawn({
+        let (watch, uuid) = (watch.clone(), uuid.clone());
+        async move { watch.upload(&uuid, "a.csv", "1").await }
+    });
+    at_the_sync.wait_for(|reached| *reached).await.expect("reached");
+    let listed = house.researcher().files(&uuid).await;
+    release.send_replace(true);
+    assert!(listed.is_empty(), "{listed:?}");
+    upload.await.expect("no panic");
+    assert_eq!(house.researcher().files(&uuid).await.len(), 1);
 }
 
 /// What no seam of ours shows: SQLite's own sync. The program runs under strace, and the order of its system calls is read.

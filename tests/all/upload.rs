@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{House, sha256};
+use crate::support::{House, sha256, until};
 
 #[tokio::test]
 async fn a_file_is_stored_listed_zipped_and_acknowledged_with_its_digest() {
@@ -46,6 +46,17 @@ async fn the_same_file_again_is_stored_again_where_it_has_gone_from_the_disk() {
     std::fs::remove_file(&path).expect("there");
     watch.upload(&uuid, "a.csv", "1").await;
     assert_eq!(std::fs::read(&path).expect("there again"), b"1");
+}
+
+/// To say that it is here would tell a stranger what another device's dataset holds.
+#[tokio::test]
+async fn the_same_file_from_another_device_is_not_acknowledged_as_the_owners() {
+    let house = House::start().await;
+    let (owner, other) = (house.watch("owner").await, house.watch("other").await);
+    let uuid = owner.new_dataset().await;
+    owner.upload(&uuid, "a.csv", "1").await;
+    let receipt = other.upload(&uuid, "a.csv", "1").await;
+    assert_eq!((&receipt["new"], &receipt["quarantined"], receipt.get("stored_as")), (&json!(true), &json!(true), None));
 }
 
 #[tokio::test]
@@ -130,6 +141,21 @@ async fn an_unlisted_extension_and_a_foreign_dataset_are_acknowledged_and_quaran
     assert_eq!(researcher.zip_contents(&uuid).await, [("b.csv".to_owned(), sha256(b"2"))]);
     assert_eq!(researcher.json("/api/v1/quarantine").await["total"], 0);
     assert!(std::fs::read_dir(house.layout().house().join("quarantine")).expect("a folder").next().is_none());
+}
+
+#[tokio::test]
+async fn what_arrives_and_what_is_released_is_zipped_before_anybody_asks() {
+    let house = House::start().await;
+    let watch = house.watch("w").await;
+    let uuids = [watch.new_dataset().await, watch.new_dataset().await];
+    watch.upload(&uuids[0], "a.csv", "1").await;
+    watch.upload(&uuids[1], "a.exe", "1").await;
+    let id = house.researcher().json("/api/v1/quarantine").await["files"][0]["id"].as_str().expect("an id").to_owned();
+    assert_eq!(house.researcher().post(&format!("/api/v1/quarantine/{id}/release")).await, 204);
+    for uuid in &uuids {
+        let zip = house.layout().zip(uuid.parse().expect("a uuid"));
+        until("the zip is there", async || zip.exists()).await;
+    }
 }
 
 #[tokio::test]

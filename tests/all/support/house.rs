@@ -8,6 +8,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use sqlx::{Connection, Executor, SqliteConnection};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use wearhouse::{
@@ -71,6 +72,21 @@ impl House {
     pub async fn stop(&mut self) {
         drop(self.shutdown.take());
         (&mut self.serving).await.expect("no panic").expect("a good end");
+    }
+
+    /// Starts it again, once it has stopped.
+    pub async fn start_again(&self) -> Self {
+        Self::open(Arc::clone(&self.folder), Arc::clone(&self.disk), self.config.clone()).await
+    }
+
+    /// The catalog, as somebody else opens it.
+    pub async fn catalog(&self) -> SqliteConnection {
+        SqliteConnection::connect(&format!("sqlite://{}", self.layout().catalog().display())).await.expect("the catalog")
+    }
+
+    /// Changes the catalog behind the server's back.
+    pub async fn change_catalog(&self, statement: &'static str) {
+        self.catalog().await.execute(statement).await.expect("changed");
     }
 
     /// Stops it, and starts it again in the same folder with a changed config.
