@@ -178,4 +178,12 @@ async fn a_file_laid_there_by_hand_is_never_overwritten() {
     assert_eq!(watch.upload(&uuid, "a.csv", "1").await["stored_as"], "a~2.csv");
     assert_eq!(std::fs::read(folder.join("a.csv")).expect("there"), b"by hand");
     assert_eq!(std::fs::read(folder.join("a~2.csv")).expect("there"), b"1");
+    for (stem, most) in [("b", 3), ("c", 20)] {
+        for name in (2..=most).map(|n| format!("{stem}~{n}.csv")).chain([format!("{stem}.csv")]) {
+            std::fs::write(folder.join(name), "by hand").expect("a file");
+        }
+    }
+    assert_eq!(watch.upload(&uuid, "b.csv", "1").await["stored_as"], "b~4.csv");
+    let random = watch.upload(&uuid, "c.csv", "1").await["stored_as"].as_str().expect("a name").to_owned();
+    assert!(random.starts_with("c~") && random.len() == "c~.csv".len() + 8, "{random}");
 }
