@@ -80,22 +80,24 @@ async fn insert(tx: &mut SqliteConnection, file: &NewFile, held: Option<Held>) -
     FileRow::read(&row)
 }
 
-/// Gives a row the wanted name, or the nearest one that is free in its dataset: `name~2.ext`, `name~3.ext`, … `not` is a
-/// folded name that must not be taken.
+/// Gives a row the wanted name, or the nearest one that is free in its dataset: `name~2.ext`, `name~3.ext`, … `behind` is the
+/// folded name that it had and that something else has on the disk: only what comes behind it is tried, so that this ends
+/// however many such things there are.
 pub(super) async fn reserve_name(
     tx: &mut SqliteConnection,
     id: FileId,
     dataset: DatasetId,
     wanted: &FileName,
-    not: Option<&str>,
+    behind: Option<&str>,
 ) -> Result<FileName, sqlx::Error> {
     /// Behind this many, a random mark: a device that sends one name for ever must not make each upload slower.
     const NUMBERED: u32 = 20;
-    let numbered = (2..=NUMBERED).map(|n| wanted.marked(&n.to_string()));
+    let numbered = || std::iter::once(wanted.clone()).chain((2..=NUMBERED).map(|n| wanted.marked(&n.to_string())));
     let random = std::iter::repeat_with(|| wanted.marked(&format!("{:08x}", rand::random::<u32>())));
-    for name in std::iter::once(wanted.clone()).chain(numbered).chain(random) {
+    let tried = behind.map_or(0, |behind| numbered().position(|name| name.folded() == behind).map_or(usize::MAX, |at| at + 1));
+    for name in numbered().skip(tried).chain(random) {
         let folded = name.folded();
-        if RESERVED_NAMES.contains(&folded.as_str()) || not == Some(&folded) {
+        if RESERVED_NAMES.contains(&folded.as_str()) {
             continue;
         }
         let taken = sqlx::query("SELECT 1 FROM files WHERE dataset = $1 AND folded_name = $2")

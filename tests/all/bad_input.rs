@@ -380,4 +380,11 @@ async fn a_device_that_has_used_up_its_quota_is_refused_and_others_are_not() {
     assert_eq!(greedy.request("GET", "/recording/new/").send().await.expect("an answer").status(), 507);
     other.upload(&other.new_dataset().await, "c.csv", "3").await;
     assert!(house.incoming().is_empty());
+    let house = House::start_with(Arc::new(RealDisk), |config| config.limits.device_gib = 0).await;
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, "empty.csv", "").await;
+    let refused = watch.try_upload(&uuid, "a.csv", "1").await.expect("an answer");
+    assert_eq!(refused.status(), 507);
+    assert!(refused.text().await.expect("text").contains("quota of bytes"));
 }

@@ -14,7 +14,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use sqlx::Row;
 use wearhouse::ids::FileId;
 
-use crate::support::{House, Program, Researcher, Watch, list, sha256, until};
+use crate::support::{Call, House, Program, Researcher, Watch, WatchedDisk, list, sha256, until};
 
 const ROUNDS: u64 = 24;
 const WATCHES: usize = 8;
@@ -206,6 +206,24 @@ async fn a_file_that_was_recorded_and_lies_nowhere_or_is_torn_is_dropped_and_may
         assert_eq!(researcher.zip_contents(&uuid).await, [(stored, sha256(b"1"))]);
         assert_eq!(used(&house).await, (1, 1));
     }
+}
+
+/// It may have been acknowledged: better nobody is served than somebody is told that it is gone.
+#[tokio::test]
+async fn a_start_that_cannot_finish_a_file_serves_nobody() {
+    let disk = WatchedDisk::new();
+    let mut house = House::start_with(Arc::clone(&disk) as _, |_| {}).await;
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, "a.csv", "1").await;
+    house.stop().await;
+    house.change_catalog(PLACING[0]).await;
+    let folder = house.config.storage.uploads.join("recordings").join(&uuid);
+    disk.before(move |call| if *call == Call::SyncFolder(folder.clone()) { Err(std::io::Error::from_raw_os_error(5)) } else { Ok(()) });
+    let refusal = house.start_again().await.refusal().await.to_string();
+    assert!(refusal.contains("cannot clear up after the last process"), "{refusal}");
+    disk.before(|_| Ok(()));
+    assert_eq!(house.start_again().await.researcher().files(&uuid).await.len(), 1);
 }
 
 #[tokio::test]

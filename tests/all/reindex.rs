@@ -68,7 +68,8 @@ async fn a_missing_file_is_marked_as_lost_and_the_rest_is_zipped_and_it_may_come
     let program = Program::in_folder(folder.path()).start();
     let names = |contents: Vec<(String, String)>| contents.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
     assert_eq!(names(program.researcher().zip_contents(&uuid).await), ["a.csv"]);
-    assert_eq!(program.researcher().dataset(&uuid).await["file_list"][1]["lost"], true);
+    let dataset = program.researcher().dataset(&uuid).await;
+    assert_eq!((&dataset["file_list"][1]["lost"], &dataset["files"], &dataset["bytes"]), (&true.into(), &1.into(), &1.into()));
     assert!(path.with_file_name(".stray").exists());
     drop(program);
 
@@ -77,6 +78,7 @@ async fn a_missing_file_is_marked_as_lost_and_the_rest_is_zipped_and_it_may_come
     assert!(said.contains("there again"), "{said}");
     let program = Program::in_folder(folder.path()).start();
     assert_eq!(names(program.researcher().zip_contents(&uuid).await), ["a.csv", "b.csv"]);
+    assert_eq!(program.researcher().dataset(&uuid).await["files"], 2);
 }
 
 #[tokio::test]

@@ -34,6 +34,7 @@ async fn the_same_file_again_is_acknowledged_and_kept_once() {
     let again = watch.upload(&uuid, "a.csv", "1").await;
     assert_eq!((&again["new"], &again["stored_as"]), (&json!(false), &json!("a.csv")));
     assert_eq!(house.researcher().files(&uuid).await.len(), 1);
+    assert_eq!(house.researcher().dataset(&uuid).await["files"], 1);
 }
 
 #[tokio::test]
@@ -46,6 +47,20 @@ async fn the_same_file_again_is_stored_again_where_it_has_gone_from_the_disk() {
     std::fs::remove_file(&path).expect("there");
     watch.upload(&uuid, "a.csv", "1").await;
     assert_eq!(std::fs::read(&path).expect("there again"), b"1");
+}
+
+#[tokio::test]
+async fn the_same_file_again_is_stored_beside_a_damaged_one_and_zipped_under_its_new_name() {
+    let house = House::start().await;
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, "a.csv", "1").await;
+    house.researcher().zip(&uuid).await;
+    let path = house.config.storage.uploads.join("recordings").join(&uuid).join("a.csv");
+    std::fs::write(&path, "damaged").expect("there");
+    assert_eq!(watch.upload(&uuid, "a.csv", "1").await["stored_as"], "a~2.csv");
+    assert_eq!(house.researcher().zip_contents(&uuid).await, [("a~2.csv".to_owned(), sha256(b"1"))]);
+    assert_eq!(std::fs::read(&path).expect("there"), b"damaged");
 }
 
 /// To say that it is here would tell a stranger what another device's dataset holds.
@@ -112,6 +127,7 @@ async fn a_uuid_that_nobody_issued_is_adopted() {
     let uuid = "67e55044-10b1-426f-9247-bb680e5fe0c8";
     assert_eq!(watch.upload(&uuid.to_uppercase(), "a.csv", "1").await["uuid"], uuid);
     assert_eq!(house.researcher().files(uuid).await.len(), 1);
+    assert!(house.researcher().json("/api/v1/devices").await[0]["last_used_at"].is_i64());
 }
 
 #[tokio::test]
@@ -178,4 +194,12 @@ async fn a_file_laid_there_by_hand_is_never_overwritten() {
     assert_eq!(watch.upload(&uuid, "a.csv", "1").await["stored_as"], "a~2.csv");
     assert_eq!(std::fs::read(folder.join("a.csv")).expect("there"), b"by hand");
     assert_eq!(std::fs::read(folder.join("a~2.csv")).expect("there"), b"1");
+    for (stem, most) in [("b", 3), ("c", 20)] {
+        for name in (2..=most).map(|n| format!("{stem}~{n}.csv")).chain([format!("{stem}.csv")]) {
+            std::fs::write(folder.join(name), "by hand").expect("a file");
+        }
+    }
+    assert_eq!(watch.upload(&uuid, "b.csv", "1").await["stored_as"], "b~4.csv");
+    let random = watch.upload(&uuid, "c.csv", "1").await["stored_as"].as_str().expect("a name").to_owned();
+    assert!(random.starts_with("c~") && random.len() == "c~.csv".len() + 8, "{random}");
 }

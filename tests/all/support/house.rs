@@ -79,6 +79,11 @@ impl House {
         Self::open(Arc::clone(&self.folder), Arc::clone(&self.disk), self.config.clone()).await
     }
 
+    /// Why it did not come to serving.
+    pub async fn refusal(mut self) -> ServeError {
+        (&mut self.serving).await.expect("no panic").expect_err("a refusal")
+    }
+
     /// The catalog, as somebody else opens it.
     pub async fn catalog(&self) -> SqliteConnection {
         SqliteConnection::connect(&format!("sqlite://{}", self.layout().catalog().display())).await.expect("the catalog")
