@@ -63,7 +63,10 @@ impl FromRequestParts<App> for Admin {
         } else {
             app.limits.anonymous(address)?;
         }
-        Err(Problem::unauthorized(BASIC, "a name and a password are needed here; the operator gives them out (conf/config.yml, under users)"))
+        Err(Problem::unauthorized(
+            BASIC,
+            "a name and a password are needed here; the operator gives them out (conf/config.yml, under users)",
+        ))
     }
 }
 
