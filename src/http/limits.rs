@@ -140,3 +140,16 @@ fn count<K: std::hash::Hash + Eq + Clone>(limiter: &DefaultKeyedRateLimiter<K>, 
         Problem::too_many("too many requests; wait before the next one", seconds)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_a_whole_network_of_ipv6_counts_as_one() {
+        let customer = |text: &str| customer(text.parse().expect("an address"));
+        assert_eq!(customer("2001:db8:1:2::1"), customer("2001:db8:1:2:ffff:ffff:ffff:ffff"));
+        assert_ne!(customer("2001:db8:1:2::1"), customer("2001:db8:1:3::1"));
+        assert_ne!(customer("198.51.100.1"), customer("198.51.100.2"));
+    }
+}

@@ -98,7 +98,8 @@ fn pages() -> Router<App> {
 /// nginx's question, and the answer where there is no nginx.
 fn gate() -> Router<App> {
     Router::new()
-        .route("/auth", get(gatekeeper::auth).layer(map_response(gatekeeper::no_store)))
+        // The voice comes first: it makes a refusal anew, without the headers that it had.
+        .route("/auth", get(gatekeeper::auth).layer(map_response(in_json)).layer(map_response(gatekeeper::no_store)))
         .route("/uploads/{*path}", any(gatekeeper::deliver))
 }
 

@@ -225,13 +225,24 @@ async fn a_preamble_and_other_parts_are_passed_over() {
 
 #[tokio::test]
 async fn a_file_over_the_limit_is_413_announced_or_not() {
-    let house = House::start_with(Arc::new(RealDisk), |config| config.limits.max_upload_mib = 1).await;
+    let house = House::start_with(Arc::new(RealDisk), |config| {
+        config.limits.max_upload_mib = 1;
+        config.limits.stall_seconds = 1;
+    })
+    .await;
     let watch = house.watch("w").await;
     let uuid = watch.new_dataset().await;
     let scene = Scene { house, watch, uuid };
     let body = format!("{}--B--\r\n", part("name=\"file\"; filename=\"a.csv\"", &"x".repeat(2 << 20)));
     let answer = post(&scene.house, &scene.watch, &format!("?uuid={}", scene.uuid), "multipart/form-data; boundary=B", &body).await;
     scene.refused(&answer, 413, "max_upload_mib").await;
+    // Announced, it is refused before a byte of it is read.
+    let rest = format!("Content-Type: multipart/form-data; boundary=B\r\nContent-Length: {}", 2 << 20);
+    let mut stream = tokio::net::TcpStream::connect(scene.house.address).await.expect("a connection");
+    stream.write_all(head(&scene.watch, &format!("?uuid={}", scene.uuid), &rest).as_bytes()).await.expect("sent");
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 413");
     let chunked =
         head(&scene.watch, &format!("?uuid={}", scene.uuid), "Content-Type: multipart/form-data; boundary=B\r\nTransfer-Encoding: chunked");
     let answer = raw(scene.house.address, format!("{chunked}{:x}\r\n{body}\r\n0\r\n\r\n", body.len()).as_bytes()).await;
@@ -358,6 +369,68 @@ async fn too_many_requests_are_429_with_a_retry_after() {
     .await;
     // The researcher behind the same address, with a good password, is still let in once it was verified.
     assert_eq!(house.researcher().get("/api/v1/devices").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_stranger_is_told_to_wait_whatever_he_tries() {
+    for what in ["a page without a login", "a wrong login", "a poll", "a wrong token"] {
+        let house = House::start_with(Arc::new(RealDisk), |config| config.limits.anonymous_per_minute = 2).await;
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let request = || match what {
+            "a page without a login" => client.get(house.url("/")),
+            "a wrong login" => client.get(house.url("/")).basic_auth("admin", Some("wrong")),
+            "a poll" => client.get(house.url("/tokenauth/request/?identifier=w")),
+            _ => client.get(house.url("/recording/new/")).bearer_auth("x"),
+        };
+        for _ in 0..2 {
+            assert_ne!(request().send().await.expect("an answer").status(), 429, "{what}");
+        }
+        let refused = request().send().await.expect("an answer");
+        assert_eq!((refused.status().as_u16(), refused.headers().contains_key("retry-after")), (429, true), "{what}");
+        assert!(refused.text().await.expect("text").contains("too many requests"), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn more_files_in_one_request_than_anybody_sends_are_refused() {
+    let scene = scene().await;
+    let parts = |most: usize| (0..most).map(|n| part(&format!("name=\"file\"; filename=\"{n}.csv\""), "1")).collect::<String>();
+    let answer = post_parts(&scene.house, &scene.watch, &scene.uuid, &parts(101)).await;
+    scene.refused(&answer, 400, "too many files").await;
+    assert_eq!(post_parts(&scene.house, &scene.watch, &scene.uuid, &parts(100)).await.status, 200);
+}
+
+#[tokio::test]
+async fn one_connection_too_many_waits_until_another_ends() {
+    let house = House::start_with(Arc::new(RealDisk), |config| config.limits.connections = 1).await;
+    let request = b"GET /static/style.css HTTP/1.1\r\nHost: x\r\n\r\n";
+    let mut answer = [0; 12];
+    let mut first = tokio::net::TcpStream::connect(house.address).await.expect("a connection");
+    first.write_all(request).await.expect("sent");
+    first.read_exact(&mut answer).await.expect("an answer");
+    let mut second = tokio::net::TcpStream::connect(house.address).await.expect("a connection");
+    second.write_all(request).await.expect("sent");
+    // Whoever has a place is served on.
+    for _ in 0..20 {
+        first.write_all(request).await.expect("sent");
+        first.read_exact(&mut [0; 200]).await.expect("an answer");
+    }
+    let early = second.try_read(&mut answer).map_err(|error| error.kind());
+    assert_eq!(early, Err(std::io::ErrorKind::WouldBlock));
+    drop(first);
+    second.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 200");
+}
+
+/// `100 Continue` would make it send a body that nobody takes.
+#[tokio::test]
+async fn a_refused_client_that_asks_first_is_not_told_to_go_on() {
+    let scene = scene().await;
+    let stranger = Watch::with_token(scene.house.url(""), "x".to_owned());
+    let rest = "Content-Type: multipart/form-data; boundary=B\r\nContent-Length: 1000\r\nExpect: 100-continue";
+    let answer = raw(scene.house.address, head(&stranger, &format!("?uuid={}", scene.uuid), rest).as_bytes()).await;
+    assert_eq!(answer.status, 401, "{}", answer.text);
+    assert!(!answer.text.contains("100 Continue"), "{}", answer.text);
 }
 
 #[tokio::test]

@@ -264,7 +264,7 @@ async fn a_disk_that_is_nearly_full_is_507_before_the_body_is_read() {
     let scene = scene().await;
     *scene.disk.free.lock().expect("free") = Some(FreeSpace { bytes: (1 << 20) + 1000, inodes: 1000, total: 1 << 30 });
     let refused = scene.watch.try_upload(&scene.uuid, "a.csv", vec![0; 2000]).await.expect("an answer");
-    assert_eq!(refused.status(), 507);
+    assert_eq!((refused.status().as_u16(), refused.headers().contains_key("retry-after")), (507, true));
     assert!(
         scene
             .disk

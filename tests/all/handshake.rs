@@ -70,8 +70,38 @@ async fn a_grant_lapses() {
     let researcher = house.researcher();
     researcher.poll(IDENTIFIER).await;
     researcher.grant(IDENTIFIER).await;
+    assert_eq!(researcher.request_of(IDENTIFIER).await["granted_at"], Value::Null);
     assert_eq!(researcher.poll(IDENTIFIER).await["status"], "pending");
     assert_eq!(researcher.request_of(IDENTIFIER).await["granted_at"], Value::Null);
+    // It does not come back to life where the time is set longer.
+    let house = house.restart_with(|config| config.handshake.grant_hours = 48).await;
+    assert_eq!(house.researcher().poll(IDENTIFIER).await["status"], "pending");
+}
+
+#[tokio::test]
+async fn a_device_that_asks_again_long_after_its_token_is_not_suspicious() {
+    let house = House::start().await;
+    let researcher = house.researcher();
+    house.watch(IDENTIFIER).await;
+    house.change_catalog("UPDATE devices SET collected_at = collected_at - 25 * 3600 * 1000").await;
+    researcher.poll(IDENTIFIER).await;
+    assert_eq!(researcher.request_of(IDENTIFIER).await["asked_again"], false);
+    house.watch(IDENTIFIER).await;
+    researcher.poll(IDENTIFIER).await;
+    assert_eq!(researcher.request_of(IDENTIFIER).await["asked_again"], true);
+}
+
+#[tokio::test]
+async fn a_device_with_a_token_of_the_new_secret_is_not_locked_out_by_the_old_ones_end() {
+    let house = House::start().await;
+    house.watch(IDENTIFIER).await;
+    house.watch("another").await;
+    let secret = "another secret of more than thirty-two letters";
+    let house = house.restart_with(|config| config.security.secret = wearhouse::config::Secret::new(secret)).await;
+    let settings = async || house.researcher().get("/settings/").await.text().await.expect("text");
+    assert!(settings().await.contains("2 devices"));
+    house.watch(IDENTIFIER).await;
+    assert!(settings().await.contains("1 device"));
 }
 
 #[tokio::test]
@@ -109,6 +139,9 @@ async fn two_callers_of_one_identifier_need_an_override() {
     assert_eq!(researcher.poll("w").await["status"], "pending");
     assert_eq!(researcher.post(&format!("{grant}?override=true")).await, 204);
     assert_eq!(researcher.poll("w").await["status"], "grant");
+    // With the token, what was known of its callers is forgotten.
+    researcher.poll("w").await;
+    assert_eq!(researcher.request_of("w").await["callers"], 1);
 }
 
 #[tokio::test]
@@ -165,6 +198,7 @@ async fn revoking_can_be_undone_and_a_new_grant_leaves_the_old_tokens_dead() {
 #[tokio::test]
 async fn a_token_outlives_a_restart_a_new_secret_and_a_lost_catalog() {
     let house = House::start().await;
+    house.watch(IDENTIFIER).await;
     let watch = house.watch(IDENTIFIER).await;
     let uuid = watch.new_dataset().await;
     watch.upload(&uuid, "a.csv", "1").await;
@@ -183,4 +217,6 @@ async fn a_token_outlives_a_restart_a_new_secret_and_a_lost_catalog() {
     let (folder, config) = (std::sync::Arc::clone(&house.folder), house.config.clone());
     let house = House::reopen(folder, config).await;
     watch.at(&house.url("")).upload(&uuid, "c.csv", "3").await;
+    // Its next token is another one than this.
+    assert_eq!(house.researcher().json("/api/v1/devices").await[0]["generation"], 2);
 }

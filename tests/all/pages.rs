@@ -17,8 +17,22 @@ async fn every_page_wants_a_password_and_cannot_be_framed() {
         let header = |name: &str| known.headers()[name].to_str().expect("text").to_owned();
         assert!(header("content-security-policy").contains("frame-ancestors 'none'"));
         assert_eq!((header("x-frame-options").as_str(), header("cache-control").as_str()), ("DENY", "no-store"));
+        assert_eq!((header("x-content-type-options").as_str(), header("referrer-policy").as_str()), ("nosniff", "no-referrer"));
         let text = known.text().await.expect("text");
         assert!(text.starts_with("<!doctype html>") && text.contains("<h1>"), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn no_cache_keeps_what_is_about_who_may_do_what() {
+    let house = House::start().await;
+    for path in ["/", "/api/v1/devices", "/auth", "/tokenauth/request/?identifier=w", "/recording/new/"] {
+        let answer = house.researcher().get(path).await;
+        let stranger = reqwest::Client::builder().no_proxy().build().expect("a client").get(house.url(path)).send().await;
+        for answer in [answer, stranger.expect("an answer")] {
+            let said = answer.headers().get("cache-control").and_then(|value| value.to_str().ok());
+            assert_eq!(said, Some("no-store"), "{path}: {}", answer.status());
+        }
     }
 }
 

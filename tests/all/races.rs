@@ -1,16 +1,11 @@
 //! Several at once: one file where there is one, eight names where there are eight, and nobody is told "safe" too early.
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
 };
 
-use tokio::sync::watch as signal;
-
-use crate::support::{Call, House, WatchedDisk, sha256};
+use crate::support::{Call, Held, House, WatchedDisk, sha256};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn eight_identical_uploads_are_one_file_and_none_is_acknowledged_before_its_sync() {
@@ -19,17 +14,7 @@ async fn eight_identical_uploads_are_one_file_and_none_is_acknowledged_before_it
     let watch = house.watch("w").await;
     let uuid = watch.new_dataset().await;
     let folder = house.config.storage.uploads.join("recordings").join(&uuid);
-    let (release, released) = signal::channel(false);
-    let (reached, mut at_the_sync) = signal::channel(false);
-    disk.before(move |call| {
-        if *call == Call::SyncFolder(folder.clone()) {
-            reached.send_replace(true);
-            while !*released.borrow() {
-                std::thread::yield_now();
-            }
-        }
-        Ok(())
-    });
+    let mut held = Held::at(&disk, move |call| *call == Call::SyncFolder(folder.clone()));
     let answered = Arc::new(AtomicU32::new(0));
     let uploads: Vec<_> = (0..8)
         .map(|_| {
@@ -41,11 +26,11 @@ async fn eight_identical_uploads_are_one_file_and_none_is_acknowledged_before_it
             })
         })
         .collect();
-    at_the_sync.wait_for(|reached| *reached).await.expect("reached");
+    held.reached().await;
     // All eight are here, and seven of them could be answered, if they did not wait for the one.
     crate::support::until("all are received", async || house.incoming().len() >= 7).await;
     assert_eq!(answered.load(Ordering::SeqCst), 0);
-    release.send_replace(true);
+    drop(held);
     let mut new = 0;
     for upload in uploads {
         new += u32::from(upload.await.expect("no panic"));
@@ -53,37 +38,6 @@ async fn eight_identical_uploads_are_one_file_and_none_is_acknowledged_before_it
     assert_eq!(new, 1);
     assert_eq!(house.researcher().files(&uuid).await, [("a.csv".to_owned(), sha256(b"1"))]);
     assert!(house.incoming().is_empty());
-}
-
-/// Holds the first step that is like this, and fails it then if it is told to.
-struct Held {
-    reached: signal::Receiver<bool>,
-    release: signal::Sender<bool>,
-}
-
-impl Held {
-    fn at(disk: &WatchedDisk, fails: bool, is: impl Fn(&Call) -> bool + Send + Sync + 'static) -> Self {
-        let (reach, reached) = signal::channel(false);
-        let (release, released) = signal::channel(false);
-        disk.before(move |call| {
-            if !is(call) || reach.send_replace(true) {
-                return Ok(());
-            }
-            while !*released.borrow() {
-                std::thread::yield_now();
-            }
-            if fails { Err(io::Error::from_raw_os_error(5)) } else { Ok(()) }
-        });
-        Self { reached, release }
-    }
-
-    async fn reached(&mut self) {
-        self.reached.wait_for(|reached| *reached).await.expect("reached");
-    }
-
-    fn release(self) {
-        self.release.send_replace(true);
-    }
 }
 
 /// Lets the house serve others for a while: whatever does not wait for a turn gets far meanwhile.
@@ -100,7 +54,7 @@ async fn of_two_identical_uploads_the_second_is_not_told_safe_on_the_word_of_a_f
     let watch = house.watch("w").await;
     let uuid = watch.new_dataset().await;
     let folder = house.config.storage.uploads.join("recordings").join(&uuid);
-    let mut held = Held::at(&disk, true, {
+    let mut held = Held::and_fail_first(&disk, {
         let folder = folder.clone();
         move |call| *call == Call::SyncFolder(folder.clone())
     });
@@ -114,7 +68,7 @@ async fn of_two_identical_uploads_the_second_is_not_told_safe_on_the_word_of_a_f
     crate::support::until("the second is received", async || !house.incoming().is_empty()).await;
     serve_others(&house).await;
     let is_early = second.is_finished();
-    held.release();
+    drop(held);
     assert!(!is_early, "the second was answered while the first was not safe");
     assert_eq!((first.await.expect("no panic").as_u16(), second.await.expect("no panic").as_u16()), (500, 200));
     assert_eq!(std::fs::read(folder.join("a.csv")).expect("the file"), b"1");
@@ -132,7 +86,7 @@ async fn a_decision_over_a_file_waits_for_an_upload_of_the_same_file() {
         watch.upload(&uuid, "a.exe", "1").await;
         let id = house.researcher().json("/api/v1/quarantine").await["files"][0]["id"].as_str().expect("an id").to_owned();
         // The upload has been told of the file in quarantine, and is held before it looks at it.
-        let mut held = Held::at(&disk, false, |call| matches!(call, Call::Rename(_, to) if to.ends_with("b.csv")));
+        let mut held = Held::at(&disk, |call| matches!(call, Call::Rename(_, to) if to.ends_with("b.csv")));
         let part = |bytes: &'static str, name: &'static str| reqwest::multipart::Part::text(bytes).file_name(name);
         let form = reqwest::multipart::Form::new().part("file", part("2", "b.csv")).part("file", part("1", "a.exe"));
         let request = watch.request("POST", &format!("/recording/new/?uuid={uuid}")).multipart(form);
@@ -143,7 +97,7 @@ async fn a_decision_over_a_file_waits_for_an_upload_of_the_same_file() {
             async move { researcher.post(&format!("/api/v1/quarantine/{id}/{decision}")).await }
         });
         serve_others(&house).await;
-        held.release();
+        drop(held);
         assert_eq!((upload.await.expect("no panic").as_u16(), decided.await.expect("no panic").as_u16()), (200, 204), "{decision}");
         assert!(crate::support::list(&house.layout().house().join("quarantine")).is_empty(), "{decision}");
         let names: Vec<_> = house.researcher().files(&uuid).await.into_iter().map(|(name, _)| name).collect();
@@ -207,17 +161,7 @@ async fn a_connection_that_drops_after_the_body_does_not_cancel_the_commit() {
     let house = House::start_with(Arc::clone(&disk) as _, |_| {}).await;
     let watch = house.watch("w").await;
     let uuid = watch.new_dataset().await;
-    let (reached, mut at_the_rename) = signal::channel(false);
-    let (release, released) = signal::channel(false);
-    disk.before(move |call| {
-        if matches!(call, Call::Rename(..)) {
-            reached.send_replace(true);
-            while !*released.borrow() {
-                std::thread::yield_now();
-            }
-        }
-        Ok(())
-    });
+    let mut held = Held::at(&disk, |call| matches!(call, Call::Rename(..)));
     let body = "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\n1\r\n--B--\r\n";
     let head = format!(
         "POST /recording/new/?uuid={uuid} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: {}\r\n\r\n{body}",
@@ -226,10 +170,10 @@ async fn a_connection_that_drops_after_the_body_does_not_cancel_the_commit() {
     );
     let mut stream = tokio::net::TcpStream::connect(house.address).await.expect("a connection");
     stream.write_all(head.as_bytes()).await.expect("sent");
-    at_the_rename.wait_for(|reached| *reached).await.expect("reached");
+    held.reached().await;
     stream.set_zero_linger().expect("a reset");
     drop(stream);
-    release.send_replace(true);
+    drop(held);
     let researcher = house.researcher();
     crate::support::until("the file is kept", async || researcher.files(&uuid).await.len() == 1).await;
     assert_eq!(researcher.zip_contents(&uuid).await, [("a.csv".to_owned(), sha256(b"1"))]);

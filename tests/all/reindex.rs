@@ -82,6 +82,22 @@ async fn a_missing_file_is_marked_as_lost_and_the_rest_is_zipped_and_it_may_come
 }
 
 #[tokio::test]
+async fn a_dataset_whose_last_file_is_lost_has_no_zip_any_more() {
+    let folder = TempDir::new().expect("a folder");
+    let program = Program::in_folder(folder.path()).start();
+    let watch = program.researcher().let_in("w").await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, "a.csv", "1").await;
+    assert_eq!(program.researcher().zip_contents(&uuid).await.len(), 1);
+    drop(program);
+    std::fs::remove_file(folder.path().join("uploads/recordings").join(&uuid).join("a.csv")).expect("there");
+    reindex(folder.path(), &["--apply"]);
+    let program = Program::in_folder(folder.path()).start();
+    assert_eq!(program.researcher().get(&format!("/uploads/zips/{uuid}.zip")).await.status(), 404);
+    assert!(!folder.path().join(format!("uploads/zips/{uuid}.zip")).exists());
+}
+
+#[tokio::test]
 async fn it_does_not_run_beside_a_server() {
     let folder = TempDir::new().expect("a folder");
     let program = Program::in_folder(folder.path()).start();

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{Call, House, Program, Watch, WatchedDisk};
+use crate::support::{Call, Held, House, Program, Watch, WatchedDisk};
 
 async fn house_on(disk: &Arc<WatchedDisk>) -> (House, Watch) {
     disk.before(|_| {
@@ -223,25 +223,14 @@ async fn a_file_is_not_said_to_be_in_its_place_before_its_name_is_synced() {
     let (house, watch) = house_on(&disk).await;
     let uuid = watch.new_dataset().await;
     let folder = house.config.storage.uploads.join("recordings").join(&uuid);
-    let (reached, mut at_the_sync) = tokio::sync::watch::channel(false);
-    let (release, released) = tokio::sync::watch::channel(false);
-    disk.before(move |call| {
-        if *call == Call::SyncFolder(folder.clone()) {
-            reached.send_replace(true);
-            while !*released.borrow() {
-                std::thread::yield_now();
-            }
-        }
-        Ok(())
-    });
+    let mut held = Held::at(&disk, move |call| *call == Call::SyncFolder(folder.clone()));
     let upload = tokio::spawn({
         let (watch, uuid) = (watch.clone(), uuid.clone());
         async move { watch.upload(&uuid, "a.csv", "1").await }
     });
-    at_the_sync.wait_for(|reached| *reached).await.expect("reached");
-    let listed = house.researcher().files(&uuid).await;
-    release.send_replace(true);
-    assert!(listed.is_empty(), "{listed:?}");
+    held.reached().await;
+    assert!(house.researcher().files(&uuid).await.is_empty());
+    drop(held);
     upload.await.expect("no panic");
     assert_eq!(house.researcher().files(&uuid).await.len(), 1);
 }

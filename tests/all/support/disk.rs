@@ -4,10 +4,14 @@ use std::{
     fs::File,
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::SystemTime,
 };
 
+use tokio::sync::watch;
 use wearhouse::storage::{Disk, FreeSpace, RealDisk};
 
 /// One step.
@@ -52,6 +56,57 @@ impl WatchedDisk {
         // Noted when it is done: a step that is still under way has promised nothing.
         self.calls.lock().expect("calls").push(call);
         Ok(result)
+    }
+}
+
+/// Steps that are held until it is dropped, also by a test that fails: nothing would end otherwise.
+pub struct Held {
+    reached: watch::Receiver<bool>,
+    release: watch::Sender<bool>,
+}
+
+impl Held {
+    /// Holds every step that is like this.
+    pub fn at(disk: &WatchedDisk, is: impl Fn(&Call) -> bool + Send + Sync + 'static) -> Self {
+        Self::hold(disk, is, || Ok(()))
+    }
+
+    /// Holds the steps that are like this, and lets the first of them fail then.
+    pub fn and_fail_first(disk: &WatchedDisk, is: impl Fn(&Call) -> bool + Send + Sync + 'static) -> Self {
+        let failed = AtomicBool::new(false);
+        Self::hold(disk, is, move || if failed.swap(true, Ordering::SeqCst) { Ok(()) } else { Err(io::Error::from_raw_os_error(5)) })
+    }
+
+    fn hold(
+        disk: &WatchedDisk,
+        is: impl Fn(&Call) -> bool + Send + Sync + 'static,
+        then: impl Fn() -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        let (reach, reached) = watch::channel(false);
+        let (release, released) = watch::channel(false);
+        disk.before(move |call| {
+            if !is(call) {
+                return Ok(());
+            }
+            let outcome = then();
+            reach.send_replace(true);
+            while !*released.borrow() {
+                std::thread::yield_now();
+            }
+            outcome
+        });
+        Self { reached, release }
+    }
+
+    /// Waits until a step is held.
+    pub async fn reached(&mut self) {
+        self.reached.wait_for(|reached| *reached).await.expect("reached");
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.release.send_replace(true);
     }
 }
 

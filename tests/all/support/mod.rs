@@ -8,7 +8,7 @@ mod nginx;
 mod people;
 mod raw;
 
-pub use disk::{Call, WatchedDisk};
+pub use disk::{Call, Held, WatchedDisk};
 pub use house::{House, Program, config_text, list};
 pub use java::{FieldApp, java};
 pub use link::{Fault, Link};
