@@ -5,6 +5,7 @@ mod faults;
 mod handshake;
 mod kill;
 mod large;
+mod limits;
 mod logs;
 mod names;
 mod nginx;

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-use crate::support::{Call, Held, House, WatchedDisk, sha256};
+use crate::support::{Call, Held, House, WatchedDisk, head, part, sha256};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn eight_identical_uploads_are_one_file_and_none_is_acknowledged_before_its_sync() {
@@ -162,14 +162,11 @@ async fn a_connection_that_drops_after_the_body_does_not_cancel_the_commit() {
     let watch = house.watch("w").await;
     let uuid = watch.new_dataset().await;
     let mut held = Held::at(&disk, |call| matches!(call, Call::Rename(..)));
-    let body = "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\n1\r\n--B--\r\n";
-    let head = format!(
-        "POST /recording/new/?uuid={uuid} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: {}\r\n\r\n{body}",
-        watch.token,
-        body.len()
-    );
+    let body = part("name=\"file\"; filename=\"a.csv\"", "1") + "--B--\r\n";
+    let rest = format!("Content-Type: multipart/form-data; boundary=B\r\nContent-Length: {}", body.len());
+    let request = head(&watch, &format!("?uuid={uuid}"), &rest) + &body;
     let mut stream = tokio::net::TcpStream::connect(house.address).await.expect("a connection");
-    stream.write_all(head.as_bytes()).await.expect("sent");
+    stream.write_all(request.as_bytes()).await.expect("sent");
     held.reached().await;
     stream.set_zero_linger().expect("a reset");
     drop(stream);

@@ -8,6 +8,8 @@ use tokio::{
     net::TcpStream,
 };
 
+use super::Watch;
+
 use super::Researcher;
 
 /// An answer: its status, and everything that came.
@@ -44,4 +46,26 @@ pub async fn read_answer(stream: &mut TcpStream) -> RawAnswer {
     let text = String::from_utf8_lossy(&answer).into_owned();
     let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
     RawAnswer { status, text }
+}
+
+/// The head of an upload; the body is the test's.
+pub fn head(watch: &Watch, query: &str, rest: &str) -> String {
+    format!(
+        "POST /recording/new/{query} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nConnection: close\r\n{rest}\r\n\r\n",
+        watch.token
+    )
+}
+
+/// A part of a multipart body with the boundary B.
+pub fn part(disposition: &str, content: &str) -> String {
+    format!("--B\r\nContent-Disposition: form-data; {disposition}\r\nContent-Type: application/octet-stream\r\n\r\n{content}\r\n")
+}
+
+/// Begins an upload and leaves it open: dropped, its connection is cut.
+pub async fn begin_upload(address: SocketAddr, watch: &Watch, uuid: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.expect("a connection");
+    let rest = "Content-Type: multipart/form-data; boundary=B\r\nContent-Length: 1000000";
+    let begun = head(watch, &format!("?uuid={uuid}"), rest) + &part("name=\"file\"; filename=\"begun.csv\"", &"1".repeat(300_000));
+    stream.write_all(begun.as_bytes()).await.expect("sent");
+    stream
 }
