@@ -106,6 +106,35 @@ async fn a_decision_over_a_file_waits_for_an_upload_of_the_same_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_upload_of_a_file_waits_for_its_release() {
+    let disk = WatchedDisk::new();
+    let house = House::start_with(Arc::clone(&disk) as _, |_| {}).await;
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, "a.exe", "1").await;
+    let id = house.researcher().json("/api/v1/quarantine").await["files"][0]["id"].as_str().expect("an id").to_owned();
+    let quarantine = house.layout().house().join("quarantine");
+    let mut held = Held::at(&disk, move |call| matches!(call, Call::Rename(from, _) if from.starts_with(&quarantine)));
+    let released = tokio::spawn({
+        let researcher = house.researcher();
+        async move { researcher.post(&format!("/api/v1/quarantine/{id}/release")).await }
+    });
+    held.reached().await;
+    let upload = tokio::spawn({
+        let (watch, uuid) = (watch.clone(), uuid.clone());
+        async move { watch.upload(&uuid, "a.exe", "1").await }
+    });
+    crate::support::until("the upload is received", async || !house.incoming().is_empty()).await;
+    serve_others(&house).await;
+    drop(held);
+    assert_eq!(released.await.expect("no panic"), 204);
+    let receipt = upload.await.expect("no panic");
+    assert_eq!((&receipt["new"], &receipt["stored_as"]), (&false.into(), &"a.exe".into()));
+    let folder = house.config.storage.uploads.join("recordings").join(&uuid);
+    assert_eq!(crate::support::list(&folder), [folder.join("a.exe")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn eight_different_files_of_one_name_are_eight_files() {
     let house = House::start().await;
     let watch = house.watch("w").await;

@@ -79,8 +79,9 @@ impl House {
         Self::open(Arc::clone(&self.folder), Arc::clone(&self.disk), self.config.clone()).await
     }
 
-    /// Why it did not come to serving.
+    /// Why it did not come to serving. One that did is stopped, and ends well.
     pub async fn refusal(mut self) -> ServeError {
+        drop(self.shutdown.take());
         (&mut self.serving).await.expect("no panic").expect_err("a refusal")
     }
 
