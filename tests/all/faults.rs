@@ -237,26 +237,27 @@ async fn one_bad_row_in_a_group_fails_alone() {
     assert_eq!(scene.house.researcher().json("/api/v1/devices").await[0]["files"], 3);
 }
 
-/// Acknowledged, it waits to be marked; nobody asks, and nothing else comes that could take it along.
+/// Acknowledged, it waits to be marked; nobody asks, nothing is rolled, and nothing else comes that could take it along.
 #[tokio::test]
 async fn a_mark_that_could_not_be_committed_is_tried_again() {
-    let scene = scene().await;
-    scene
-        .house
+    let house = House::start_with(WatchedDisk::new(), |config| config.zip.rolls_at_once = 0).await;
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    house
         .change_catalog(
             "CREATE TRIGGER unmarked BEFORE UPDATE OF state ON files WHEN NEW.state = 'placed' BEGIN SELECT RAISE(ABORT, 'no'); END",
         )
         .await;
-    scene.watch.upload(&scene.uuid, "a.csv", "1").await;
-    let listing = scene.house.researcher().get(&format!("/api/v1/datasets/{}", scene.uuid)).await;
+    watch.upload(&uuid, "a.csv", "1").await;
+    let listing = house.researcher().get(&format!("/api/v1/datasets/{uuid}")).await;
     assert_eq!(listing.status(), 500, "a list that would not show what was acknowledged");
-    scene.house.change_catalog("DROP TRIGGER unmarked").await;
-    let mut catalog = scene.house.catalog().await;
+    house.change_catalog("DROP TRIGGER unmarked").await;
+    let mut catalog = house.catalog().await;
     until("it is marked", async || {
         sqlx::query("SELECT 1 FROM files WHERE state = 'placed'").fetch_optional(&mut catalog).await.expect("asked").is_some()
     })
     .await;
-    assert_eq!(scene.house.researcher().files(&scene.uuid).await.len(), 1);
+    assert_eq!(house.researcher().files(&uuid).await.len(), 1);
 }
 
 #[tokio::test]

@@ -106,6 +106,35 @@ async fn a_decision_over_a_file_waits_for_an_upload_of_the_same_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_upload_of_a_file_waits_for_its_release() {
+    let disk = WatchedDisk::new();
+    let house = House::start_with(Arc::clone(&disk) as _, |_| {}).await;
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, "a.exe", "1").await;
+    let id = house.researcher().json("/api/v1/quarantine").await["files"][0]["id"].as_str().expect("an id").to_owned();
+    let quarantine = house.layout().house().join("quarantine");
+    let mut held = Held::at(&disk, move |call| matches!(call, Call::Rename(from, _) if from.starts_with(&quarantine)));
+    let released = tokio::spawn({
+        let researcher = house.researcher();
+        async move { researcher.post(&format!("/api/v1/quarantine/{id}/release")).await }
+    });
+    held.reached().await;
+    let upload = tokio::spawn({
+        let (watch, uuid) = (watch.clone(), uuid.clone());
+        async move { watch.upload(&uuid, "a.exe", "1").await }
+    });
+    crate::support::until("the upload is received", async || !house.incoming().is_empty()).await;
+    serve_others(&house).await;
+    drop(held);
+    assert_eq!(released.await.expect("no panic"), 204);
+    let receipt = upload.await.expect("no panic");
+    assert_eq!((&receipt["new"], &receipt["stored_as"]), (&false.into(), &"a.exe".into()));
+    let folder = house.config.storage.uploads.join("recordings").join(&uuid);
+    assert_eq!(crate::support::list(&folder), [folder.join("a.exe")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn eight_different_files_of_one_name_are_eight_files() {
     let house = House::start().await;
     let watch = house.watch("w").await;
@@ -161,7 +190,7 @@ async fn a_connection_that_drops_after_the_body_does_not_cancel_the_commit() {
     let house = House::start_with(Arc::clone(&disk) as _, |_| {}).await;
     let watch = house.watch("w").await;
     let uuid = watch.new_dataset().await;
-    let mut held = Held::at(&disk, |call| matches!(call, Call::Rename(..)));
+    let mut step = Held::at(&disk, |call| matches!(call, Call::Rename(..)));
     let body = "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\n1\r\n--B--\r\n";
     let head = format!(
         "POST /recording/new/?uuid={uuid} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: {}\r\n\r\n{body}",
@@ -170,10 +199,10 @@ async fn a_connection_that_drops_after_the_body_does_not_cancel_the_commit() {
     );
     let mut stream = tokio::net::TcpStream::connect(house.address).await.expect("a connection");
     stream.write_all(head.as_bytes()).await.expect("sent");
-    held.reached().await;
+    step.reached().await;
     stream.set_zero_linger().expect("a reset");
     drop(stream);
-    drop(held);
+    drop(step);
     let researcher = house.researcher();
     crate::support::until("the file is kept", async || researcher.files(&uuid).await.len() == 1).await;
     assert_eq!(researcher.zip_contents(&uuid).await, [("a.csv".to_owned(), sha256(b"1"))]);
