@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn every_text_that_would_do_harm_is_refused_by_its_name() {
         for (key, value, field) in [
-            ("listen", "8080", "server.listen"),
+            ("listen", "localhost:8080", "server.listen"),
             ("trusted_proxies", "[10.0.0.0/8, proxy.example]", "server.trusted_proxies[1]"),
             ("uploads", "\"\"", "storage.uploads"),
             ("extensions", "[csv, \"\"]", "storage.extensions[1]"),

@@ -243,5 +243,9 @@ async fn an_unknown_address_is_404_and_a_wrong_method_405() {
     let house = House::start().await;
     assert_eq!(house.researcher().get("/nowhere").await.status(), 404);
     assert_eq!(house.researcher().post("/settings/").await, 405);
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, "a.csv", "1").await;
+    assert_eq!(house.researcher().post(&format!("/uploads/recordings/{uuid}/a.csv")).await, 405);
     assert_eq!(raw(house.address, b"GET //settings/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.status, 403);
 }
