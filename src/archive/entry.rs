@@ -28,9 +28,9 @@ impl Entry {
     /// The name in the zip of a stored file: models have a folder of their own.
     #[must_use]
     pub fn name_of(name: &FileName) -> String {
-        match Kind::of_extension(&name.extension()) {
+        match name.kind() {
             Kind::Recording => name.to_string(),
-            Kind::Model => format!("tf_models/{name}"),
+            Kind::Model => format!("{}/{name}", Kind::Model.folder()),
         }
     }
 

@@ -17,7 +17,6 @@ use sqlx::{
     Connection, Sqlite, SqliteConnection, SqlitePool, Transaction,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use commit::{RecordError, Recorded};
@@ -106,16 +105,16 @@ impl Catalog {
         self.write.close().await;
     }
 
+    /// A transaction that holds the database's write lock from its start, so that what it reads stays true until it commits.
+    async fn writing(&self) -> Result<Transaction<'static, Sqlite>, CatalogError> {
+        Ok(self.write.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
     /// The same for what is less urgent than uploads: few of them at once get in line.
     async fn writing_aside(&self) -> Result<(Transaction<'static, Sqlite>, OwnedSemaphorePermit), CatalogError> {
         let place = tokio::time::timeout(BUSY_TIMEOUT, Arc::clone(&self.aside).acquire_owned()).await;
         let place = place.map_err(|_| CatalogError::Busy)?.map_err(|_| CatalogError::Closed)?;
         Ok((self.writing().await?, place))
-    }
-
-    /// A transaction that holds the database's write lock from its start, so that what it reads stays true until it commits.
-    async fn writing(&self) -> Result<Transaction<'static, Sqlite>, CatalogError> {
-        Ok(self.write.begin_with("BEGIN IMMEDIATE").await?)
     }
 }
 

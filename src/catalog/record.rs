@@ -7,10 +7,10 @@ use super::{
     columns::{to_i64, to_u64},
     datasets, now,
 };
-use crate::ids::{DatasetId, DeviceId, FileId, FileName};
+use crate::ids::{DatasetId, DeviceId, FileId, FileName, Kind};
 
 /// Names that no file of a dataset may have: they mean something else in its zip.
-const RESERVED_NAMES: [&str; 2] = ["readme.md", "tf_models"];
+const RESERVED_NAMES: [&str; 2] = ["readme.md", Kind::Model.folder()];
 
 /// Records one file inside the transaction of a group.
 pub(super) async fn record(tx: &mut Transaction<'_, Sqlite>, file: &NewFile, quota: Quota) -> Result<Recorded, RecordError> {

@@ -13,7 +13,7 @@ use percent_encoding::percent_decode_str;
 use super::{delivery, error::Problem, passwords::Admin};
 use crate::{
     config::Config,
-    ids::{DatasetId, FileName, Kind},
+    ids::{DatasetId, FileName},
     roller::{Freshness, Roller},
     storage::Storage,
 };
@@ -38,13 +38,9 @@ impl Target {
         let mut parts = path.strip_prefix("/uploads/")?.split('/');
         let target = match (parts.next()?, parts.next()?, parts.next()) {
             ("zips", zip, None) => Self::Zip(DatasetId::from_canonical(zip.strip_suffix(".zip")?)?),
-            (folder @ ("recordings" | "tf_models"), uuid, Some(name)) => {
+            (folder, uuid, Some(name)) => {
                 let name = FileName::from_stored(&percent_decode_str(name).decode_utf8().ok()?)?;
-                let belongs = match Kind::of_extension(&name.extension()) {
-                    Kind::Recording => "recordings",
-                    Kind::Model => "tf_models",
-                };
-                (folder == belongs).then_some(Self::File(DatasetId::from_canonical(uuid)?, name))?
+                (folder == name.kind().folder()).then_some(Self::File(DatasetId::from_canonical(uuid)?, name))?
             }
             _ => return None,
         };

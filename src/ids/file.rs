@@ -65,6 +65,15 @@ impl Kind {
             _ => Self::Recording,
         }
     }
+
+    /// The folder of this kind: in `uploads/`, and so in addresses.
+    #[must_use]
+    pub const fn folder(self) -> &'static str {
+        match self {
+            Self::Recording => "recordings",
+            Self::Model => "tf_models",
+        }
+    }
 }
 
 /// The name of a stored file: one path component that Linux, macOS, Windows, a shell and a zip all can bear.
@@ -108,6 +117,12 @@ impl FileName {
     #[must_use]
     pub fn extension(&self) -> String {
         extension_of(&self.0)
+    }
+
+    /// What a file of this name is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        Kind::of_extension(&self.extension())
     }
 
     /// The name as text.

@@ -32,16 +32,13 @@ impl Layout {
     /// `recordings/<uuid>/<name>` or `tf_models/<uuid>/<name>`
     #[must_use]
     pub fn file(&self, dataset: DatasetId, name: &FileName) -> PathBuf {
-        self.dataset_folder(Kind::of_extension(&name.extension()), dataset).join(name.as_str())
+        self.dataset_folder(name.kind(), dataset).join(name.as_str())
     }
 
     /// `recordings/` or `tf_models/`
     #[must_use]
     pub fn kind_folder(&self, kind: Kind) -> PathBuf {
-        self.root.join(match kind {
-            Kind::Recording => "recordings",
-            Kind::Model => "tf_models",
-        })
+        self.root.join(kind.folder())
     }
 
     /// `zips/<uuid>.zip`

@@ -15,7 +15,7 @@ use crate::{
         html::{Page, filters},
         passwords::Admin,
     },
-    ids::{DatasetId, DeviceId, FileName, Identifier, Kind},
+    ids::{DatasetId, DeviceId, FileName, Identifier},
     recordings::{Contents, Recordings},
 };
 
@@ -255,9 +255,6 @@ impl ContentsView {
 }
 
 fn address(dataset: DatasetId, name: &FileName) -> String {
-    let folder = match Kind::of_extension(&name.extension()) {
-        Kind::Recording => "recordings",
-        Kind::Model => "tf_models",
-    };
+    let folder = name.kind().folder();
     format!("/uploads/{folder}/{dataset}/{}", utf8_percent_encode(name.as_str(), SEGMENT))
 }

@@ -65,14 +65,13 @@ async fn receive_part(app: &App, mut part: Field<'_>, guard: &Guard, room: &mut 
         writer.gathered.push(chunk);
         if writer.size >= GATHER {
             room.take(writer.size as u64)?;
-            writer = writer.write().await?;
+            writer = blocking(move || writer.flush().map(|()| writer)).await??;
         }
     }
     room.take(writer.size as u64)?;
     let received = blocking(move || {
-        let mut incoming = writer.incoming;
-        writer.gathered.iter().try_for_each(|chunk| incoming.write(chunk))?;
-        incoming.finish()
+        writer.flush()?;
+        writer.incoming.finish()
     });
     Ok(Upload { id, sent_name, received: received.await?? })
 }
@@ -85,14 +84,10 @@ struct Writer {
 }
 
 impl Writer {
-    async fn write(mut self) -> std::io::Result<Self> {
-        blocking(move || {
-            self.gathered.iter().try_for_each(|chunk| self.incoming.write(chunk))?;
-            self.gathered.clear();
-            self.size = 0;
-            Ok(self)
-        })
-        .await?
+    /// Writes what has gathered. Blocks.
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.size = 0;
+        self.gathered.drain(..).try_for_each(|chunk| self.incoming.write(&chunk))
     }
 }
 
