@@ -12,6 +12,7 @@
 //!
 //! | floor | room | what for |
 //! |---|---|---|
+//! | 8 | [`cli`] | the command line, one file a command |
 //! | 7 | [`server`] | build, serve, drain, await the workers |
 //! | 6 | [`http`] | the only floor that knows axum, askama and status codes |
 //! | 5 | [`recordings`], [`handshake`] | use cases: receive, browse, decide, recover; ask, grant, collect, revoke |
@@ -22,6 +23,7 @@
 
 pub mod archive;
 pub mod catalog;
+pub mod cli;
 pub mod config;
 pub mod handshake;
 pub mod http;

@@ -1,0 +1,62 @@
+//! The command line: one file a command.
+
+mod check;
+mod hash_password;
+mod logging;
+mod reindex;
+mod serve;
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+type Failure = Box<dyn std::error::Error>;
+
+/// Takes in what wearables record, and hands each recording on as one whole zip.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// The config file; the first start writes it.
+    #[arg(long, global = true, default_value = "conf/config.yml")]
+    config: PathBuf,
+    /// Listen here instead of where the config says; port 0 takes a free one.
+    #[arg(long, global = true)]
+    listen: Option<SocketAddr>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve (what happens without a command, too).
+    Serve,
+    /// Say everything that is wrong with the config, and change nothing.
+    Check,
+    /// Read a password from standard input and print its hash, for users in the config.
+    HashPassword,
+    /// Compare the catalog with the disk and say what differs; with --apply, mend the catalog. No server may be running.
+    Reindex {
+        /// Mend the catalog.
+        #[arg(long)]
+        apply: bool,
+    },
+}
+
+/// Reads the command line and runs one command. What went wrong is said on standard error.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match &arguments.command {
+        None | Some(Command::Serve) => serve::serve(&arguments.config, arguments.listen),
+        Some(Command::Check) => check::check(&arguments.config),
+        Some(Command::HashPassword) => hash_password::hash_password(),
+        Some(Command::Reindex { apply }) => reindex::reindex(&arguments.config, *apply),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("wearhouse: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

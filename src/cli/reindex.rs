@@ -1,0 +1,37 @@
+//! `reindex`: holds the catalog against the disk.
+
+use std::{path::Path, sync::Arc};
+
+use super::{Failure, logging};
+use crate::{
+    catalog::Catalog,
+    config,
+    recordings::{Reindex, Shelves},
+    storage::{Layout, RealDisk, Storage},
+};
+
+#[tokio::main(flavor = "current_thread")]
+pub(super) async fn reindex(path: &Path, apply: bool) -> Result<(), Failure> {
+    let config = config::check(path)?;
+    logging::start("warn");
+    let storage = Storage::open(Layout::new(&config.storage.uploads), Arc::new(RealDisk), config.storage.reserve())?;
+    let _lock = storage.lock()?;
+    let catalog = Catalog::open(&storage.layout().catalog(), config.limits.quota()).await?;
+    let reindex = Reindex::new(Shelves::new(catalog.clone(), storage));
+    let findings = reindex.look().await?;
+    let mut failed = 0;
+    for finding in &findings {
+        println!("{finding}");
+        if apply && let Err(error) = reindex.apply(finding).await {
+            println!("  left as it is: {error}");
+            failed += 1;
+        }
+    }
+    catalog.close().await;
+    match (findings.len(), apply) {
+        (0, _) => println!("disk and catalog agree"),
+        (found, false) => println!("{found} differences; nothing was changed (--apply mends the catalog)"),
+        (found, true) => println!("{} of {found} differences mended or left alone as said, {failed} failed", found - failed),
+    }
+    Ok(())
+}
