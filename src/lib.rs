@@ -18,7 +18,7 @@
 //! | 5 | [`recordings`], [`handshake`] | use cases: receive, browse, decide, recover; ask, grant, collect, revoke |
 //! | 4 | [`roller`] | the rolling zip: mark, coalesce, roll, publish, barrier |
 //! | 3 | [`archive`], [`catalog`] | pure zip making; SQL |
-//! | 2 | [`storage`], [`config`] | bytes on disk; `conf/config.yml` |
+//! | 2 | [`storage`], [`config`] | bytes on disk; `conf/config.yml`, which may change while the server runs |
 //! | 1 | [`ids`] | ids and names, parsed once, trusted above |
 
 pub mod archive;

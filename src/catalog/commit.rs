@@ -7,8 +7,8 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use super::{CatalogError, FileRow, NewFile, Quota, record};
-use crate::ids::FileId;
+use super::{CatalogError, FileRow, NewFile, record};
+use crate::{config::Quota, ids::FileId};
 
 /// As many uploads as one transaction takes.
 const GROUP: usize = 256;
@@ -43,8 +43,14 @@ impl From<sqlx::Error> for RecordError {
 
 type RecordAnswer = Result<Vec<Recorded>, RecordError>;
 
+/// The files of one request, and what their device may bring in all.
+struct Batch {
+    files: Vec<NewFile>,
+    quota: Quota,
+}
+
 enum Job {
-    Record(Vec<NewFile>, oneshot::Sender<RecordAnswer>),
+    Record(Batch, oneshot::Sender<RecordAnswer>),
     Placed(Vec<FileId>),
     Flush(oneshot::Sender<Result<(), CatalogError>>),
     Close,
@@ -63,9 +69,9 @@ impl super::Catalog {
     ///
     /// # Errors
     /// [`RecordError`]; the files are then not acknowledged, even where it is unknown whether the commit took place.
-    pub async fn record(&self, files: Vec<NewFile>) -> RecordAnswer {
+    pub async fn record(&self, files: Vec<NewFile>, quota: Quota) -> RecordAnswer {
         let (answer, answered) = oneshot::channel();
-        self.committer.send(Job::Record(files, answer)).await?;
+        self.committer.send(Job::Record(Batch { files, quota }, answer)).await?;
         answered.await.unwrap_or(Err(CatalogError::Closed.into()))
     }
 
@@ -76,6 +82,12 @@ impl super::Catalog {
     /// [`CatalogError::Closed`] while the program stops; the next start marks them.
     pub async fn placed(&self, files: Vec<FileId>) -> Result<(), CatalogError> {
         self.committer.send(Job::Placed(files)).await
+    }
+
+    /// Whether uploads can be committed. If not, the task that does it has ended, and only a new start brings it back.
+    #[must_use]
+    pub fn is_committing(&self) -> bool {
+        !self.committer.queue.is_closed()
     }
 
     /// Waits until everything said before is committed.
@@ -90,10 +102,10 @@ impl super::Catalog {
 }
 
 impl Committer {
-    pub(super) fn start(pool: SqlitePool, quota: Quota) -> Self {
+    pub(super) fn start(pool: SqlitePool) -> Self {
         let (queue, jobs) = mpsc::channel(4 * GROUP);
         let worker = TaskTracker::new();
-        worker.spawn(Worker { pool, quota, unmarked: Vec::new() }.work(jobs));
+        worker.spawn(Worker { pool, unmarked: Vec::new() }.work(jobs));
         worker.close();
         Self { queue, worker }
     }
@@ -112,7 +124,6 @@ impl Committer {
 
 struct Worker {
     pool: SqlitePool,
-    quota: Quota,
     /// Files that lie in their place and are not marked yet. Kept through a failed commit.
     unmarked: Vec<FileId>,
 }
@@ -140,8 +151,8 @@ impl Worker {
         let (mut batches, mut answers, mut flushes) = (Vec::new(), Vec::new(), Vec::new());
         for job in group {
             match job {
-                Job::Record(files, answer) => {
-                    batches.push(files);
+                Job::Record(batch, answer) => {
+                    batches.push(batch);
                     answers.push(answer);
                 }
                 Job::Placed(files) => self.unmarked.extend(files),
@@ -165,7 +176,7 @@ impl Worker {
         }
     }
 
-    async fn transact(&self, batches: Vec<Vec<NewFile>>) -> Result<Vec<RecordAnswer>, CatalogError> {
+    async fn transact(&self, batches: Vec<Batch>) -> Result<Vec<RecordAnswer>, CatalogError> {
         if batches.is_empty() && self.unmarked.is_empty() {
             return Ok(Vec::new());
         }
@@ -173,7 +184,7 @@ impl Worker {
         record::mark_placed(&mut tx, &self.unmarked).await?;
         let mut results = Vec::with_capacity(batches.len());
         for batch in batches {
-            results.push(record_batch(&mut tx, &batch, self.quota).await);
+            results.push(record_batch(&mut tx, &batch).await);
         }
         tx.commit().await?;
         Ok(results)
@@ -181,12 +192,12 @@ impl Worker {
 }
 
 /// Records one request's files under a savepoint of their own, so that a refused batch leaves the group as it was.
-async fn record_batch(tx: &mut Transaction<'static, Sqlite>, batch: &[NewFile], quota: Quota) -> RecordAnswer {
+async fn record_batch(tx: &mut Transaction<'static, Sqlite>, batch: &Batch) -> RecordAnswer {
     use sqlx::Connection;
     let mut savepoint = tx.begin().await?;
-    let mut recorded = Vec::with_capacity(batch.len());
-    for file in batch {
-        recorded.push(record::record(&mut savepoint, file, quota).await?);
+    let mut recorded = Vec::with_capacity(batch.files.len());
+    for file in &batch.files {
+        recorded.push(record::record(&mut savepoint, file, batch.quota).await?);
     }
     savepoint.commit().await?;
     Ok(recorded)

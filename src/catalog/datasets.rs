@@ -3,10 +3,11 @@
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
-    Catalog, CatalogError, Millis, Quota, RecordError,
+    Catalog, CatalogError, Millis, RecordError,
     columns::{parsed, parsed_or_null, to_i64, to_u64},
     now,
 };
+use crate::config::Quota;
 use crate::ids::{DatasetId, DeviceId, Identifier};
 
 /// A dataset as the catalog knows it.

@@ -35,17 +35,6 @@ pub fn now() -> Millis {
     jiff::Timestamp::now().as_millisecond()
 }
 
-/// What a device may bring in all.
-#[derive(Debug, Clone, Copy)]
-pub struct Quota {
-    /// Bytes of all its files.
-    pub bytes: u64,
-    /// Number of its files.
-    pub files: u64,
-    /// Number of its datasets.
-    pub datasets: u64,
-}
-
 /// How long a statement waits for another process that holds the database: well inside a watch's patience of 10 s.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
 
@@ -69,7 +58,7 @@ impl Catalog {
     ///
     /// # Errors
     /// [`CatalogError`] where the file is not a catalog of this program's version, or cannot be used.
-    pub async fn open(path: &Path, quota: Quota) -> Result<Self, CatalogError> {
+    pub async fn open(path: &Path) -> Result<Self, CatalogError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -82,7 +71,7 @@ impl Catalog {
         let write = write.connect_with(options.clone()).await?;
         sqlx::migrate!().run(&write).await?;
         let read = pool.max_connections(4).connect_with(options.read_only(true)).await?;
-        let committer = commit::Committer::start(write.clone(), quota);
+        let committer = commit::Committer::start(write.clone());
         Ok(Self { read, write, committer, aside: Arc::new(Semaphore::new(ASIDE)) })
     }
 

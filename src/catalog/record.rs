@@ -3,10 +3,11 @@
 use sqlx::{Row, Sqlite, SqliteConnection, Transaction};
 
 use super::{
-    FileRow, Held, NewFile, Quota, RecordError, Recorded, Whereabouts,
+    FileRow, Held, NewFile, RecordError, Recorded, Whereabouts,
     columns::{to_i64, to_u64},
     datasets, now,
 };
+use crate::config::Quota;
 use crate::ids::{DatasetId, DeviceId, FileId, FileName, Kind};
 
 /// Names that no file of a dataset may have: they mean something else in its zip.

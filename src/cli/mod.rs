@@ -4,6 +4,8 @@ mod check;
 mod hash_password;
 mod logging;
 mod reindex;
+mod reload;
+mod rotate_secret;
 mod serve;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
@@ -34,6 +36,8 @@ enum Command {
     Check,
     /// Read a password from standard input and print its hash, for users in the config.
     HashPassword,
+    /// Sign with a new secret from now on; the old one is kept, and no watch is cut off.
+    RotateSecret,
     /// Compare the catalog with the disk and say what differs; with --apply, mend the catalog. No server may be running.
     Reindex {
         /// Mend the catalog.
@@ -50,6 +54,7 @@ pub fn run() -> ExitCode {
         None | Some(Command::Serve) => serve::serve(&arguments.config, arguments.listen),
         Some(Command::Check) => check::check(&arguments.config),
         Some(Command::HashPassword) => hash_password::hash_password(),
+        Some(Command::RotateSecret) => rotate_secret::rotate_secret(&arguments.config),
         Some(Command::Reindex { apply }) => reindex::reindex(&arguments.config, *apply),
     };
     match done {

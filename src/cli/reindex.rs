@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use super::{Failure, logging};
 use crate::{
     catalog::Catalog,
-    config,
+    config::{self, LogConfig, LogLevel},
     recordings::{Reindex, Shelves},
     storage::{Layout, RealDisk, Storage},
 };
@@ -13,10 +13,10 @@ use crate::{
 #[tokio::main(flavor = "current_thread")]
 pub(super) async fn reindex(path: &Path, apply: bool) -> Result<(), Failure> {
     let config = config::check(path)?;
-    logging::start("warn");
-    let storage = Storage::open(Layout::new(&config.storage.uploads), Arc::new(RealDisk), config.storage.reserve())?;
+    logging::start(&LogConfig { level: LogLevel::Warn, ..config.log.clone() });
+    let storage = Storage::open(Layout::new(&config.storage.uploads), Arc::new(RealDisk))?;
     let _lock = storage.lock()?;
-    let catalog = Catalog::open(&storage.layout().catalog(), config.limits.quota()).await?;
+    let catalog = Catalog::open(&storage.layout().catalog()).await?;
     let reindex = Reindex::new(Shelves::new(catalog.clone(), storage));
     let findings = reindex.look().await?;
     let mut failed = 0;

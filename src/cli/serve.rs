@@ -7,9 +7,9 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use super::{Failure, logging};
+use super::{Failure, logging, reload};
 use crate::{
-    config::{self, FirstPassword, Secret},
+    config::{self, FirstPassword, Secret, Settings},
     server,
     storage::{RealDisk, write_over},
 };
@@ -22,7 +22,7 @@ pub(super) async fn serve(path: &Path, listen: Option<SocketAddr>) -> Result<(),
     if let Some(first) = first {
         hand_over(&first, path)?;
     }
-    logging::start(config.log.level.as_str());
+    let log = logging::start(&config.log);
     server::raise_handle_limit();
     let address = listen.or(config.server.address()).ok_or("server.listen is no address")?;
     let listener = TcpListener::bind(address)
@@ -30,13 +30,18 @@ pub(super) async fn serve(path: &Path, listen: Option<SocketAddr>) -> Result<(),
         .map_err(|error| format!("cannot listen on {address}: {error}; choose another address with --listen"))?;
     println!("wearhouse listens on http://{}", listener.local_addr()?);
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let hangup = signal(SignalKind::hangup())?;
+    let settings = Settings::from(config);
     let shutdown = async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
     };
-    Ok(server::run(config, listener, shutdown).await?)
+    tokio::select! {
+        served = server::run(settings.clone(), listener, shutdown) => Ok(served?),
+        () = reload::at_each(hangup, path, &settings, &log) => Err("the signals of the operating system do not arrive any more".into()),
+    }
 }
 
 /// Shows the first password to a person; where nobody is looking, leaves it in a file that only this user can read.

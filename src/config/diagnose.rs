@@ -125,6 +125,7 @@ fn compare(path: &str, value: &Value, shape: &Value, report: &mut Report) {
 /// Settings that take one of a few words.
 fn check_word(path: &str, given: &str, report: &mut Report) {
     let words: &[&str] = match path {
+        "log.format" => &["text", "json"],
         "log.level" => &["error", "warn", "info", "debug", "trace"],
         _ if path.starts_with("users[") && path.rsplit('.').next() == Some("role") => &["researcher", "operator"],
         _ => return,

@@ -8,9 +8,8 @@ use std::{
 
 use argon2::{Argon2, PasswordHasher};
 use base64::{Engine, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
-use yaml_edit::Document;
 
-use super::{Config, Problems, SAMPLE, Secret};
+use super::{Config, Problems, SAMPLE, Secret, edit};
 use crate::storage::{Layout, RealDisk, write_over};
 
 /// Only the server's user may read the file: it holds the secret.
@@ -29,7 +28,7 @@ pub struct FirstPassword {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The file holds mistakes.
-    #[error("{path} holds mistakes; nothing was started:\n{problems}")]
+    #[error("{path} holds mistakes:\n{problems}")]
     Problems {
         /// The file.
         path: String,
@@ -60,21 +59,29 @@ pub enum OpenError {
     },
 }
 
-/// Reads the config at `path`. Where there is none, writes it first, with `chosen` or a random password for the first user.
-/// A password that stands in the file in clear is replaced by its hash.
+/// Reads the config at `path` as [`reopen`] does. Where there is none, writes it first, with `chosen` or a random password for
+/// the first user.
 ///
 /// # Errors
 /// [`OpenError`]; the file is then as it was.
 pub fn open(path: &Path, chosen: Option<&Secret>) -> Result<(Config, Option<FirstPassword>), OpenError> {
     let first = if path.exists() { None } else { Some(write_first(path, chosen)?) };
+    Ok((reopen(path)?, first))
+}
+
+/// Reads the config at `path`, which must be there. A password that stands in the file in clear is replaced by its hash.
+///
+/// # Errors
+/// [`OpenError`]; the file is then as it was.
+pub fn reopen(path: &Path) -> Result<Config, OpenError> {
     let text = read(path)?;
     let config = parse(&text, path)?;
     if config.users.iter().all(super::UserConfig::is_hashed) {
-        return Ok((config, first));
+        return Ok(config);
     }
-    let text = hash_in_place(&text, &config);
+    let text = edit::hash_passwords(&text, &config);
     write(path, &text)?;
-    Ok((parse(&text, path)?, first))
+    parse(&text, path)
 }
 
 /// Reads the config at `path` and changes nothing.
@@ -83,6 +90,28 @@ pub fn open(path: &Path, chosen: Option<&Secret>) -> Result<(Config, Option<Firs
 /// [`OpenError`].
 pub fn check(path: &Path) -> Result<Config, OpenError> {
     parse(&read(path)?, path)
+}
+
+/// Writes a new random secret into the file, and the old one into `previous_secrets`, so that its tokens stay good.
+///
+/// # Errors
+/// [`OpenError`]; the file is then as it was.
+pub fn rotate_secret(path: &Path) -> Result<Config, OpenError> {
+    let text = read(path)?;
+    let mut wanted = parse(&text, path)?.security;
+    wanted.previous_secrets.insert(0, std::mem::replace(&mut wanted.secret, random_secret()));
+    let edited = edit::set_secrets(&text, &wanted);
+    let config = parse(&edited, path)?;
+    if config.security != wanted {
+        let source = io::Error::other("the section security has an unusual form; move secret to previous_secrets by hand");
+        return Err(OpenError::Io { path: path.display().to_string(), source });
+    }
+    write(path, &edited)?;
+    Ok(config)
+}
+
+fn random_secret() -> Secret {
+    Secret::new(BASE64_STANDARD.encode(rand::random::<[u8; 32]>()))
 }
 
 /// The Argon2id hash of a password, in PHC form, with a random salt and the crate's parameters (19 MiB, 2 passes).
@@ -118,9 +147,8 @@ fn write_first(path: &Path, chosen: Option<&Secret>) -> Result<FirstPassword, Op
         return Err(OpenError::WeakPassword);
     }
     let password = chosen.cloned().unwrap_or_else(|| Secret::new(BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 15]>())));
-    let secret = BASE64_STANDARD.encode(rand::random::<[u8; 32]>());
     let text = SAMPLE
-        .replace("secret: \"\"", &format!("secret: {secret}"))
+        .replace("secret: \"\"", &format!("secret: {}", random_secret().expose()))
         .replace("password: \"\"", &format!("password: {}", hash_password(&password)));
     fs::DirBuilder::new()
         .recursive(true)
@@ -129,37 +157,4 @@ fn write_first(path: &Path, chosen: Option<&Secret>) -> Result<FirstPassword, Op
         .map_err(|source| OpenError::Io { path: folder.display().to_string(), source })?;
     write(path, &text)?;
     Ok(FirstPassword { user: "admin", password: chosen.is_none().then_some(password) })
-}
-
-/// Replaces each clear password in the text; everything else stays as it is, to the letter.
-fn hash_in_place(text: &str, config: &Config) -> String {
-    let document = Document::from_str_relaxed(text).0;
-    let users = document.get_sequence("users");
-    for (index, user) in config.users.iter().enumerate().filter(|(_, user)| !user.is_hashed()) {
-        if let Some(entry) = users.as_ref().and_then(|users| users.get(index))
-            && let Some(entry) = entry.as_mapping()
-        {
-            entry.set("password", hash_password(&user.password).as_str());
-        }
-    }
-    document.to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hashing_a_password_in_place_keeps_every_other_line() {
-        let text = SAMPLE
-            .replace("secret: \"\"", "secret: kUUI6oPpkMn1pfXWbmdS8eWTNbzTqaHO5Vl8aMRCXwY=")
-            .replace("password: \"\"", "password: correct horse battery staple # the first one");
-        let config = Config::parse(&text, Path::new(".")).expect("good");
-        let hashed = hash_in_place(&text, &config);
-        let changed: Vec<_> = text.lines().zip(hashed.lines()).filter(|(old, new)| old != new).collect();
-        assert_eq!(changed.len(), 1, "{changed:?}");
-        assert!(changed[0].1.contains("$argon2id$") && changed[0].1.contains("# the first one"), "{changed:?}");
-        assert_eq!(text.lines().count(), hashed.lines().count());
-        assert!(Config::parse(&hashed, Path::new(".")).expect("still good").users[0].is_hashed());
-    }
 }

@@ -5,7 +5,22 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Report;
-use crate::catalog::Quota;
+
+/// What a device may bring in all.
+#[derive(Debug, Clone, Copy)]
+pub struct Quota {
+    /// Bytes of all its files.
+    pub bytes: u64,
+    /// Number of its files.
+    pub files: u64,
+    /// Number of its datasets.
+    pub datasets: u64,
+}
+
+impl Quota {
+    /// No bound: for what is here already.
+    pub const NONE: Self = Self { bytes: u64::MAX, files: u64::MAX, datasets: u64::MAX };
+}
 
 /// The section `limits`.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -32,16 +32,28 @@ impl LogLevel {
     }
 }
 
+/// In which form a line is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
 /// The section `log`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LogConfig {
     /// How much is logged.
     pub level: LogLevel,
+    /// In which form.
+    pub format: LogFormat,
 }
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { level: LogLevel::Info }
+        Self { level: LogLevel::Info, format: LogFormat::Text }
     }
 }

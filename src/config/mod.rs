@@ -1,6 +1,7 @@
 //! `conf/config.yml`: one file per section here, with its defaults and its `validate`; `sample.yml` documents them all.
 
 mod diagnose;
+mod edit;
 mod file;
 mod handshake;
 mod in_force;
@@ -9,6 +10,7 @@ mod log;
 mod secret;
 mod security;
 mod server;
+mod settings;
 mod storage;
 mod users;
 mod zip;
@@ -20,14 +22,15 @@ use serde::{Deserialize, Serialize};
 use self::{diagnose::Report, secret::looks_weak};
 pub use self::{
     diagnose::{Problem, Problems},
-    file::{FirstPassword, OpenError, check, hash_password, open},
+    file::{FirstPassword, OpenError, check, hash_password, open, reopen, rotate_secret},
     handshake::HandshakeConfig,
     in_force::SettingInForce,
-    limits::LimitsConfig,
-    log::{LogConfig, LogLevel},
+    limits::{LimitsConfig, Quota},
+    log::{LogConfig, LogFormat, LogLevel},
     secret::Secret,
     security::SecurityConfig,
     server::ServerConfig,
+    settings::{Replaced, Settings},
     storage::StorageConfig,
     users::{Role, UserConfig},
     zip::ZipConfig,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Report, Secret, looks_weak};
 
 /// The section `security`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SecurityConfig {
     /// Signs new tokens.

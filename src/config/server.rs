@@ -1,6 +1,6 @@
 //! `server`: where to listen, and whom to believe.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -15,11 +15,17 @@ pub struct ServerConfig {
     pub listen: String,
     /// Networks of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<String>,
+    /// How long requests under way may take to end when the server stops, seconds.
+    pub stop_seconds: u64,
 }
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:8080".to_owned(), trusted_proxies: vec!["127.0.0.1/32".to_owned(), "::1/128".to_owned()] }
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            trusted_proxies: vec!["127.0.0.1/32".to_owned(), "::1/128".to_owned()],
+            stop_seconds: 30,
+        }
     }
 }
 
@@ -36,10 +42,17 @@ impl ServerConfig {
         self.trusted_proxies.iter().filter_map(|text| network(text)).collect()
     }
 
+    /// How long requests under way may take to end when the server stops.
+    #[must_use]
+    pub fn stop_time(&self) -> Duration {
+        Duration::from_secs(self.stop_seconds)
+    }
+
     pub(super) fn validate(&self, report: &mut Report) {
         if self.address().is_none() {
             report.say("server.listen", "write an address and a port, for example 127.0.0.1:8080 or [::]:8080");
         }
+        report.range("server.stop_seconds", self.stop_seconds, 1..=3600);
         for (index, text) in self.trusted_proxies.iter().enumerate() {
             if network(text).is_none() {
                 report.say(format!("server.trusted_proxies[{index}]"), "write an address or a network, for example 10.0.0.0/8");

@@ -16,7 +16,7 @@ pub enum Role {
 }
 
 /// One user.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserConfig {
     /// The name to log in with.
     pub name: String,

@@ -8,8 +8,8 @@ use std::{net::IpAddr, sync::Arc};
 pub use token::{Claim, Signer};
 
 use crate::{
-    catalog::{Catalog, CatalogError, Device, Millis, Poll, Request},
-    config::Config,
+    catalog::{Catalog, CatalogError, Device, Poll, Request},
+    config::Settings,
     ids::{DeviceId, Identifier},
 };
 
@@ -55,27 +55,15 @@ pub enum GrantError {
 #[derive(Clone)]
 pub struct Handshake {
     catalog: Catalog,
-    signer: Signer,
+    settings: Settings,
     callers: Arc<callers::Callers>,
-    /// The fingerprint of the secret that signs.
-    signed_by: Arc<str>,
-    grant_lifetime: Millis,
-    open_requests: u32,
 }
 
 impl Handshake {
     /// The desk of a house.
     #[must_use]
-    pub fn new(catalog: Catalog, config: &Config) -> Self {
-        let signer = Signer::new(&config.security);
-        Self {
-            catalog,
-            signed_by: signer.fingerprints().swap_remove(0).into(),
-            signer,
-            callers: Arc::new(callers::Callers::new()),
-            grant_lifetime: config.handshake.grant_lifetime(),
-            open_requests: config.limits.open_requests,
-        }
+    pub fn new(catalog: Catalog, settings: Settings) -> Self {
+        Self { catalog, settings, callers: Arc::new(callers::Callers::new()) }
     }
 
     /// Whether an identifier has asked before and its request is open.
@@ -92,13 +80,16 @@ impl Handshake {
     /// [`CatalogError`].
     pub async fn ask(&self, identifier: &Identifier, caller: IpAddr) -> Result<Answer, CatalogError> {
         self.callers.note(identifier, caller);
-        Ok(match self.catalog.poll(identifier, self.grant_lifetime, self.open_requests, &self.signed_by).await? {
+        let config = self.settings.now();
+        let signer = Signer::new(&config.security);
+        let (lifetime, most) = (config.handshake.grant_lifetime(), config.limits.open_requests);
+        Ok(match self.catalog.poll(identifier, lifetime, most, &signer.fingerprint()).await? {
             Poll::New => Answer::New,
             Poll::Pending => Answer::Pending,
             Poll::Collected(generation) => {
                 self.callers.forget(identifier);
                 tracing::info!(device = %identifier.device(), generation, "a device collected its token");
-                Answer::Granted(self.signer.sign(Claim { device: identifier.device(), generation }))
+                Answer::Granted(signer.sign(Claim { device: identifier.device(), generation }))
             }
         })
     }
@@ -109,7 +100,7 @@ impl Handshake {
     /// [`CatalogError`].
     pub async fn requests(&self) -> Result<Vec<OpenRequest>, CatalogError> {
         let mut open = Vec::new();
-        for request in self.catalog.requests(self.grant_lifetime).await? {
+        for request in self.catalog.requests(self.settings.now().handshake.grant_lifetime()).await? {
             let known = self.catalog.device(request.device).await?;
             open.push(OpenRequest { known, callers: self.callers.count(&request.identifier), request });
         }
@@ -168,12 +159,12 @@ impl Handshake {
         self.catalog.end_older_tokens(device).await
     }
 
-    /// How many devices would be locked out, since no secret of the config signed their token.
+    /// How many devices are locked out, since no secret of the config signed their token.
     ///
     /// # Errors
     /// [`CatalogError`].
     pub async fn locked_out(&self) -> Result<u64, CatalogError> {
-        self.catalog.count_signed_by_others(&self.signer.fingerprints()).await
+        self.catalog.count_signed_by_others(&Signer::new(&self.settings.now().security).fingerprints()).await
     }
 
     /// The device that a token lets in; `None` if the token is not ours, was ended, or the device is revoked.
@@ -181,7 +172,7 @@ impl Handshake {
     /// # Errors
     /// [`CatalogError`].
     pub async fn admit(&self, token: &str) -> Result<Option<DeviceId>, CatalogError> {
-        let Some(claim) = self.signer.verify(token) else { return Ok(None) };
+        let Some(claim) = Signer::new(&self.settings.now().security).verify(token) else { return Ok(None) };
         let good = self.catalog.check_token(claim.device, claim.generation).await?;
         Ok(good.then_some(claim.device))
     }

@@ -40,8 +40,13 @@ impl Signer {
     /// What tells the secrets apart without giving them away: the current one first.
     #[must_use]
     pub fn fingerprints(&self) -> Vec<String> {
-        let short = |secret: &Vec<u8>| BASE64_URL_SAFE_NO_PAD.encode(&signature(secret, b"fingerprint")[..9]);
-        self.secrets.iter().map(short).collect()
+        self.secrets.iter().map(|secret| fingerprint(secret)).collect()
+    }
+
+    /// The fingerprint of the secret that signs.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        self.secrets.first().map(|secret| fingerprint(secret)).unwrap_or_default()
     }
 
     /// The token of a claim: 71 characters that go into a header as they are.
@@ -78,6 +83,10 @@ fn signature(secret: &[u8], claim: &[u8]) -> [u8; SIGNATURE_BYTES] {
     mac.update(LABEL);
     mac.update(claim);
     mac.finalize().into_bytes().into()
+}
+
+fn fingerprint(secret: &[u8]) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(&signature(secret, b"fingerprint")[..9])
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ impl FromRequestParts<App> for ClientAddress {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip());
-        Ok(Self(behind_proxies(peer.to_canonical(), &parts.headers, app.limits.trusted_proxies())))
+        Ok(Self(behind_proxies(peer.to_canonical(), &parts.headers, &app.settings.now().server.trusted_networks())))
     }
 }
 

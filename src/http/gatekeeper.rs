@@ -1,7 +1,7 @@
 //! The gate: which address under `/uploads/` names which file, and whether it may be sent now. nginx asks (`/auth`) before
 //! it sends a file; without nginx the server asks itself.
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 use axum::{
     extract::{Request, State},
@@ -12,7 +12,7 @@ use percent_encoding::percent_decode_str;
 
 use super::{delivery, error::Problem, passwords::Admin};
 use crate::{
-    config::Config,
+    config::Settings,
     ids::{DatasetId, FileName},
     roller::{Freshness, Roller},
     storage::Storage,
@@ -60,7 +60,7 @@ pub async fn auth(
     _: Admin,
     State(roller): State<Roller>,
     State(storage): State<Storage>,
-    State(config): State<Arc<Config>>,
+    State(settings): State<Settings>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     // Without a question, the login alone is asked about.
@@ -68,7 +68,7 @@ pub async fn auth(
         let path = uri.as_bytes().split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
         // A path that cannot be read is still a question.
         let path = std::str::from_utf8(path).map_err(|_| Problem::forbidden())?;
-        permit(path, &headers, &roller, &storage, &config).await?;
+        permit(path, &headers, &roller, &storage, &settings).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -77,22 +77,22 @@ pub async fn auth(
 pub async fn deliver(
     _: Admin,
     State(roller): State<Roller>,
-    State(config): State<Arc<Config>>,
+    State(settings): State<Settings>,
     State(storage): State<Storage>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let target = permit(request.uri().path(), request.headers(), &roller, &storage, &config).await?;
+    let target = permit(request.uri().path(), request.headers(), &roller, &storage, &settings).await?;
     delivery::send(storage.layout().root().to_owned(), target.path(&storage), request).await
 }
 
 /// Says which file a path names, and waits until it may be sent: a zip must hold every file acknowledged before the
 /// question. A request that goes on with a download neither waits nor rolls: it wants the rest of what it has begun.
-async fn permit(path: &str, headers: &HeaderMap, roller: &Roller, storage: &Storage, config: &Config) -> Result<Target, Problem> {
+async fn permit(path: &str, headers: &HeaderMap, roller: &Roller, storage: &Storage, settings: &Settings) -> Result<Target, Problem> {
     let target = Target::from_path(path).ok_or_else(Problem::forbidden)?;
     if let Target::Zip(dataset) = target
         && !delivery::goes_on(storage.layout().root().to_owned(), target.path(storage), headers).await
     {
-        match roller.barrier(dataset, config.zip.wait()).await? {
+        match roller.barrier(dataset, settings.now().zip.wait()).await? {
             Freshness::Fresh => {}
             Freshness::Nothing => return Err(Problem::not_found("dataset, or it has no files yet")),
             Freshness::NotYet => return Err(Problem::unavailable("the zip is being packed; try again in a moment", PACKING)),

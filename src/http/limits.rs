@@ -4,65 +4,57 @@ use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use arc_swap::ArcSwapOption;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
-use ipnet::IpNet;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::Problem;
-use crate::{
-    config::{Config, LimitsConfig},
-    ids::DeviceId,
-};
+use crate::{config::Settings, ids::DeviceId};
 
 /// Keys of a limiter above which those that are long at rest are forgotten.
 const MANY_KEYS: usize = 50_000;
 
 /// The limits in force, and how far they are used up.
 pub struct Limits {
-    config: LimitsConfig,
-    trusted_proxies: Vec<IpNet>,
-    anonymous: DefaultKeyedRateLimiter<IpAddr>,
-    device: DefaultKeyedRateLimiter<DeviceId>,
-    newcomers: DefaultKeyedRateLimiter<IpAddr>,
-    uploads: Arc<Semaphore>,
-    uploads_of: Arc<Mutex<HashMap<DeviceId, u32>>>,
+    settings: Settings,
+    anonymous: Rate<IpAddr>,
+    device: Rate<DeviceId>,
+    newcomers: Rate<IpAddr>,
+    uploads: Arc<Mutex<UnderWay>>,
+}
+
+/// The uploads under way.
+#[derive(Default)]
+struct UnderWay {
+    all: u32,
+    of: HashMap<DeviceId, u32>,
 }
 
 /// A place among the uploads under way; it is free again when it is dropped.
 pub struct UploadPlace {
     device: DeviceId,
-    uploads_of: Arc<Mutex<HashMap<DeviceId, u32>>>,
-    _place: OwnedSemaphorePermit,
+    uploads: Arc<Mutex<UnderWay>>,
 }
 
 impl Drop for UploadPlace {
     fn drop(&mut self) {
-        let mut uploads = self.uploads_of.lock().unwrap_or_else(PoisonError::into_inner);
-        match uploads.get_mut(&self.device) {
+        let mut uploads = lock(&self.uploads);
+        uploads.all -= 1;
+        match uploads.of.get_mut(&self.device) {
             Some(count) if *count > 1 => *count -= 1,
-            _ => drop(uploads.remove(&self.device)),
+            _ => drop(uploads.of.remove(&self.device)),
         }
     }
 }
 
 impl Limits {
-    /// The limits of a config.
+    /// The limits of a house.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
-        let limits = config.limits.clone();
-        Self {
-            trusted_proxies: config.server.trusted_networks(),
-            anonymous: RateLimiter::keyed(per_minute(limits.anonymous_per_minute)),
-            device: RateLimiter::keyed(per_minute(limits.device_per_minute)),
-            newcomers: RateLimiter::keyed(per_minute(limits.new_requests_per_minute)),
-            uploads_of: Arc::default(),
-            uploads: Arc::new(Semaphore::new(limits.uploads_at_once as usize)),
-            config: limits,
-        }
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, anonymous: Rate::default(), device: Rate::default(), newcomers: Rate::default(), uploads: Arc::default() }
     }
 
     /// Counts a request of somebody who shows nothing that is good.
@@ -70,7 +62,7 @@ impl Limits {
     /// # Errors
     /// 429 if there were too many from this address.
     pub fn anonymous(&self, address: IpAddr) -> Result<(), Problem> {
-        count(&self.anonymous, &customer(address))
+        self.anonymous.count(&customer(address), self.settings.now().limits.anonymous_per_minute)
     }
 
     /// Counts an identifier that nobody asked under before.
@@ -78,7 +70,7 @@ impl Limits {
     /// # Errors
     /// 429 if there were too many from this address.
     pub fn newcomer(&self, address: IpAddr) -> Result<(), Problem> {
-        count(&self.newcomers, &customer(address))
+        self.newcomers.count(&customer(address), self.settings.now().limits.new_requests_per_minute)
     }
 
     /// Counts a request of a device.
@@ -86,7 +78,7 @@ impl Limits {
     /// # Errors
     /// 429 if there were too many.
     pub fn device(&self, device: DeviceId) -> Result<(), Problem> {
-        count(&self.device, &device)
+        self.device.count(&device, self.settings.now().limits.device_per_minute)
     }
 
     /// A place among the uploads under way.
@@ -94,28 +86,55 @@ impl Limits {
     /// # Errors
     /// 503, at once, if all are taken, or all that one device may take: a watch that queues would lose its patience.
     pub fn upload(&self, device: DeviceId) -> Result<UploadPlace, Problem> {
-        let full = || Problem::unavailable("as many uploads as may be are under way; keep the file and try again", 60);
-        let place = Arc::clone(&self.uploads).try_acquire_owned().map_err(|_| full())?;
-        let mut uploads = self.uploads_of.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = uploads.entry(device).or_default();
-        if *count >= self.config.device_uploads_at_once {
-            return Err(full());
+        let config = self.settings.now();
+        let mut uploads = lock(&self.uploads);
+        let of_device = uploads.of.get(&device).copied().unwrap_or_default();
+        if uploads.all >= config.limits.uploads_at_once || of_device >= config.limits.device_uploads_at_once {
+            return Err(Problem::unavailable("as many uploads as may be are under way; keep the file and try again", 60));
         }
-        *count += 1;
-        Ok(UploadPlace { device, uploads_of: Arc::clone(&self.uploads_of), _place: place })
+        uploads.all += 1;
+        uploads.of.insert(device, of_device + 1);
+        Ok(UploadPlace { device, uploads: Arc::clone(&self.uploads) })
+    }
+}
+
+/// Counts requests a minute, by key. Begins anew when the number that is allowed changes.
+struct Rate<K: std::hash::Hash + Eq + Clone>(ArcSwapOption<(u32, DefaultKeyedRateLimiter<K>)>);
+
+impl<K: std::hash::Hash + Eq + Clone> Default for Rate<K> {
+    fn default() -> Self {
+        Self(ArcSwapOption::empty())
+    }
+}
+
+impl<K: std::hash::Hash + Eq + Clone> Rate<K> {
+    fn count(&self, key: &K, per_minute: u32) -> Result<(), Problem> {
+        let limiter = self.limiter(per_minute);
+        if limiter.1.len() > MANY_KEYS {
+            limiter.1.retain_recent();
+        }
+        limiter.1.check_key(key).map_err(|early| {
+            let wait = early.wait_time_from(limiter.1.clock().now()).max(Duration::from_secs(1));
+            let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+            Problem::too_many("too many requests; wait before the next one", seconds)
+        })
     }
 
-    /// The numbers.
-    #[must_use]
-    pub fn config(&self) -> &LimitsConfig {
-        &self.config
+    fn limiter(&self, per_minute: u32) -> Arc<(u32, DefaultKeyedRateLimiter<K>)> {
+        match self.0.load_full() {
+            Some(limiter) if limiter.0 == per_minute => limiter,
+            _ => {
+                let quota = Quota::per_minute(NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN));
+                let limiter = Arc::new((per_minute, RateLimiter::keyed(quota)));
+                self.0.store(Some(Arc::clone(&limiter)));
+                limiter
+            }
+        }
     }
+}
 
-    /// Whose `X-Forwarded-For` is believed.
-    #[must_use]
-    pub fn trusted_proxies(&self) -> &[IpNet] {
-        &self.trusted_proxies
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Who counts as one: an address, or a /64 of IPv6, which is one customer's.
@@ -124,21 +143,6 @@ fn customer(address: IpAddr) -> IpAddr {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
     }
-}
-
-fn per_minute(number: u32) -> Quota {
-    Quota::per_minute(NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN))
-}
-
-fn count<K: std::hash::Hash + Eq + Clone>(limiter: &DefaultKeyedRateLimiter<K>, key: &K) -> Result<(), Problem> {
-    if limiter.len() > MANY_KEYS {
-        limiter.retain_recent();
-    }
-    limiter.check_key(key).map_err(|early| {
-        let wait = early.wait_time_from(limiter.clock().now()).max(Duration::from_secs(1));
-        let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
-        Problem::too_many("too many requests; wait before the next one", seconds)
-    })
 }
 
 #[cfg(test)]

@@ -27,6 +27,9 @@ use self::{
 };
 pub use self::{limits::Limits, passwords::Passwords, state::App};
 
+/// How soon to come again to a server that stops, in seconds.
+const STOPPING: u32 = 10;
+
 /// Every address, grouped by who calls it.
 pub fn router(app: App) -> Router {
     Router::new()
@@ -38,6 +41,17 @@ pub fn router(app: App) -> Router {
         .fallback(gatekeeper::fallback)
         .layer(from_fn(in_the_callers_voice))
         .with_state(app)
+}
+
+/// What every address says while the server stops.
+pub fn closed_router() -> Router {
+    let come_again = || async { Problem::unavailable("the server is stopping; keep your files and try again in a moment", STOPPING) };
+    let watch = Router::new()
+        .route("/tokenauth/request/", any(come_again))
+        .route("/recording/new/", any(come_again))
+        .layer(map_request(device::linger))
+        .layer(map_response(in_the_wires_voice));
+    watch.fallback(come_again).layer(from_fn(in_the_callers_voice)).layer(map_response(gatekeeper::no_store))
 }
 
 /// What the app in the field calls. A HEAD would run the handler, and collect a token that nobody reads.

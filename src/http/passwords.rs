@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use super::error::Problem;
 use crate::{
-    config::{Role, Secret, UserConfig, hash_password},
+    config::{Role, Secret, Settings, UserConfig, hash_password},
     storage::blocking,
 };
 
@@ -67,7 +67,7 @@ impl Admin {
 
 /// The users of the config, and who has shown a good password lately.
 pub struct Passwords {
-    users: Vec<UserConfig>,
+    settings: Settings,
     key: [u8; 32],
     /// A hash of nothing, verified where there is no such user, so that the time does not tell.
     nobody: String,
@@ -80,9 +80,9 @@ pub struct Passwords {
 impl Passwords {
     /// The users of a config, whose passwords are hashes.
     #[must_use]
-    pub fn new(users: Vec<UserConfig>) -> Self {
+    pub fn new(settings: Settings) -> Self {
         Self {
-            users,
+            settings,
             key: rand::random(),
             nobody: hash_password(&Secret::new("")),
             remembered: Mutex::default(),
@@ -95,11 +95,12 @@ impl Passwords {
     /// The user, if name and password were verified a moment ago; each use renews the memory.
     #[must_use]
     pub fn remembered(&self, name: &str, password: &str) -> Option<Admin> {
-        let now = Instant::now();
+        let (now, config) = (Instant::now(), self.settings.now());
+        let user = config.users.iter().find(|user| user.name == name)?;
         let mut remembered = lock(&self.remembered);
-        let until = remembered.get_mut(&self.fingerprint(name, password)).filter(|until| now < **until)?;
+        let until = remembered.get_mut(&self.fingerprint(user, password)).filter(|until| now < **until)?;
         *until = now + REMEMBERED;
-        self.users.iter().find(|user| user.name == name).map(Admin::of)
+        Some(Admin::of(user))
     }
 
     /// The user, if name and password are good. Behind a wrong answer nobody at `address` guesses at this user again for a
@@ -108,17 +109,18 @@ impl Passwords {
     /// # Errors
     /// 429 while a guess is not looked at, 503 if too many wait to be verified.
     pub async fn verify(&self, name: &str, password: &str, address: IpAddr) -> Result<Option<Admin>, Problem> {
-        let index = self.users.iter().position(|user| user.name == name);
+        let config = self.settings.now();
+        let index = config.users.iter().position(|user| user.name == name);
         let guesser = (address, index);
         self.may_guess(guesser)?;
-        let user = index.map(|index| &self.users[index]);
+        let user = index.map(|index| &config.users[index]);
         let hash = user.map_or(&*self.nobody, |user| user.password.expose()).to_owned();
         let good = self.argon2(hash, password.to_owned()).await?;
         let Some(user) = user.filter(|_| good) else {
             self.note_wrong(guesser);
             return Ok(None);
         };
-        self.remember(self.fingerprint(name, password));
+        self.remember(self.fingerprint(user, password));
         lock(&self.wrong).remove(&guesser);
         Ok(Some(Admin::of(user)))
     }
@@ -168,12 +170,13 @@ impl Passwords {
         entry.until = if doublings == 0 { now } else { now + LONGEST_PENALTY.min(PENALTY * 2_u32.saturating_pow(doublings.min(8))) };
     }
 
-    /// What stands for a login in memory: it gives neither name nor password away.
-    fn fingerprint(&self, name: &str, password: &str) -> Fingerprint {
+    /// What stands for a login in memory: it gives nothing away, and is another one when the user's password is changed.
+    fn fingerprint(&self, user: &UserConfig, password: &str) -> Fingerprint {
         let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
-        mac.update(&(name.len() as u64).to_be_bytes());
-        mac.update(name.as_bytes());
-        mac.update(password.as_bytes());
+        for part in [&user.name, user.password.expose(), password] {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part.as_bytes());
+        }
         mac.finalize().into_bytes().into()
     }
 }

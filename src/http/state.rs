@@ -6,7 +6,7 @@ use axum::extract::FromRef;
 use tokio_util::task::TaskTracker;
 
 use super::{limits::Limits, passwords::Passwords};
-use crate::{config::Config, handshake::Handshake, recordings::Recordings, roller::Roller, storage::Storage};
+use crate::{config::Settings, handshake::Handshake, recordings::Recordings, roller::Roller, storage::Storage};
 
 /// Everything that the handlers work with. Cheap to clone.
 #[derive(Clone, FromRef)]
@@ -24,7 +24,7 @@ pub struct App {
     /// Who may see the admin pages.
     pub passwords: Arc<Passwords>,
     /// The settings in force.
-    pub config: Arc<Config>,
+    pub settings: Settings,
     /// Work that must not end with the connection that began it.
     pub tasks: TaskTracker,
 }

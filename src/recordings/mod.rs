@@ -17,8 +17,8 @@ pub use reindex::{Finding, Reindex, ReindexError};
 pub use shelves::Shelves;
 
 use crate::{
-    catalog::{Catalog, CatalogError, Quota, RecordError},
-    config::Config,
+    catalog::{Catalog, CatalogError, RecordError},
+    config::Settings,
     roller::Roller,
 };
 
@@ -29,8 +29,7 @@ pub struct Recordings {
     shelves: Shelves,
     roller: Roller,
     turns: Arc<turns::Turns>,
-    extensions: Arc<[String]>,
-    quota: Quota,
+    settings: Settings,
 }
 
 /// Why files are not kept. Nothing of them is acknowledged, and nothing is left behind.
@@ -53,8 +52,7 @@ impl From<CatalogError> for ReceiveError {
 impl Recordings {
     /// The room of a house.
     #[must_use]
-    pub fn new(shelves: Shelves, roller: Roller, config: &Config) -> Self {
-        let extensions = config.storage.extensions.clone().into();
-        Self { catalog: shelves.catalog.clone(), shelves, roller, turns: Arc::default(), extensions, quota: config.limits.quota() }
+    pub fn new(shelves: Shelves, roller: Roller, settings: Settings) -> Self {
+        Self { catalog: shelves.catalog.clone(), shelves, roller, turns: Arc::default(), settings }
     }
 }

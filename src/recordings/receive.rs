@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{ReceiveError, Recordings, shelves::is_there, turns};
 use crate::{
     catalog::{FileState, Held, NewFile, RecordError, Recorded, Whereabouts},
+    config::StorageConfig,
     ids::{DatasetId, DeviceId, FileId, FileName},
     storage::{IncomingFile, ReceivedFile, blocking},
 };
@@ -49,7 +50,7 @@ impl Recordings {
     /// # Errors
     /// [`RecordError`].
     pub async fn new_dataset(&self, device: DeviceId) -> Result<DatasetId, RecordError> {
-        self.catalog.new_dataset(device, self.quota).await
+        self.catalog.new_dataset(device, self.settings.now().limits.quota()).await
     }
 
     /// Starts a file that comes in.
@@ -67,8 +68,9 @@ impl Recordings {
     pub async fn receive(&self, device: DeviceId, dataset: DatasetId, uploads: Vec<Upload>) -> Result<Vec<Receipt>, ReceiveError> {
         let keys = uploads.iter().map(|upload| key(dataset, upload)).collect();
         let _turn = self.turns.take(keys).await;
-        let files = uploads.iter().map(|upload| self.describe(device, dataset, upload)).collect();
-        let recorded = self.catalog.record(files).await?;
+        let config = self.settings.now();
+        let files = uploads.iter().map(|upload| describe(device, dataset, upload, &config.storage)).collect();
+        let recorded = self.catalog.record(files, config.limits.quota()).await?;
         let mut made = Vec::new();
         let files = match self.place_all(&recorded, uploads, &mut made).await {
             Ok(files) => files,
@@ -81,18 +83,6 @@ impl Recordings {
         let in_dataset = files.iter().filter(|file| file.new && matches!(file.row.whereabouts, Whereabouts::Dataset(_)));
         self.roller.mark(dataset, in_dataset.map(|file| file.row.size).sum());
         Ok(files.iter().map(Receipt::of).collect())
-    }
-
-    fn describe(&self, device: DeviceId, dataset: DatasetId, upload: &Upload) -> NewFile {
-        let extension = FileName::from_sent(&upload.sent_name).extension();
-        NewFile {
-            id: upload.id,
-            dataset,
-            device: Some(device),
-            sent_name: upload.sent_name.clone(),
-            digests: upload.received.digests(),
-            held: (!self.extensions.contains(&extension)).then_some(Held::Extension),
-        }
     }
 
     /// Brings each file into its place. What was put there is noted in `made`, also where a later file fails.
@@ -159,6 +149,18 @@ impl Receipt {
             sha256: file.row.sha256.clone(),
             new: file.new,
         }
+    }
+}
+
+fn describe(device: DeviceId, dataset: DatasetId, upload: &Upload, config: &StorageConfig) -> NewFile {
+    let extension = FileName::from_sent(&upload.sent_name).extension();
+    NewFile {
+        id: upload.id,
+        dataset,
+        device: Some(device),
+        sent_name: upload.sent_name.clone(),
+        digests: upload.received.digests(),
+        held: (!config.extensions.contains(&extension)).then_some(Held::Extension),
     }
 }
 

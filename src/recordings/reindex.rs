@@ -10,6 +10,7 @@ use std::{
 use super::shelves::{Shelves, is_there};
 use crate::{
     catalog::{CatalogError, FileRow, FileState, NewFile, RecordError, Whereabouts},
+    config::Quota,
     ids::{DatasetId, FileId, FileName, Kind},
     storage::{Digester, Digests},
 };
@@ -106,7 +107,7 @@ impl Reindex {
         self.shelves.catalog.found_dataset(dataset).await?;
         let id = FileId::random();
         let file = NewFile { id, dataset, device: None, sent_name: name.to_string(), digests, held: None };
-        let recorded = self.shelves.catalog.record(vec![file]).await?;
+        let recorded = self.shelves.catalog.record(vec![file], Quota::NONE).await?;
         match recorded.first().map(|file| &file.row.whereabouts) {
             Some(Whereabouts::Dataset(reserved)) if reserved == name => Ok(self.shelves.catalog.placed(vec![id]).await?),
             // Another row has the name, and its file has another spelling: the bytes stay, and a person looks.

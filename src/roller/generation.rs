@@ -27,6 +27,8 @@ struct Plan {
     wanted: Vec<Entry>,
     /// Where the bytes of each entry lie, by its name.
     paths: HashMap<String, PathBuf>,
+    /// What the disk must keep free, bytes.
+    reserve: u64,
     stop: CancellationToken,
 }
 
@@ -44,7 +46,8 @@ impl Roller {
 
     async fn plan(&self, dataset: DatasetId) -> Result<Plan, RollError> {
         let files = self.catalog.files(dataset).await?;
-        let mut plan = Plan { dataset, wanted: Vec::new(), paths: HashMap::new(), stop: self.schedule.stop.clone() };
+        let (reserve, stop) = (self.schedule.settings.now().storage.reserve(), self.schedule.stop.clone());
+        let mut plan = Plan { dataset, wanted: Vec::new(), paths: HashMap::new(), reserve, stop };
         for file in files.iter().filter(|file| file.state == FileState::Placed) {
             if let Whereabouts::Dataset(stored) = &file.whereabouts {
                 let name = Entry::name_of(stored);
@@ -71,7 +74,7 @@ impl Plan {
             return Ok(0);
         }
         let room: u64 = self.wanted.iter().map(|entry| entry.size).sum();
-        let Some(room) = storage.space().admit(room)? else { return Err(RollError::Full) };
+        let Some(room) = storage.space().admit(room, self.reserve)? else { return Err(RollError::Full) };
 
         let rolling = storage.layout().rolling(self.dataset);
         storage.disk().remove(&rolling)?;

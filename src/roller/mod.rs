@@ -11,7 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     archive::ArchiveError,
     catalog::{Catalog, CatalogError},
-    config::ZipConfig,
+    config::Settings,
     ids::DatasetId,
     storage::Storage,
 };
@@ -77,8 +77,8 @@ pub enum Freshness {
 impl Roller {
     /// Starts the worker in `tasks`. It runs until `stop`.
     #[must_use]
-    pub fn start(catalog: Catalog, storage: Storage, config: &ZipConfig, tasks: &TaskTracker, stop: CancellationToken) -> Self {
-        let roller = Self { catalog, storage, schedule: Arc::new(schedule::Schedule::new(config.clone(), stop)) };
+    pub fn start(catalog: Catalog, storage: Storage, settings: Settings, tasks: &TaskTracker, stop: CancellationToken) -> Self {
+        let roller = Self { catalog, storage, schedule: Arc::new(schedule::Schedule::new(settings, stop)) };
         tasks.spawn(roller.clone().work(tasks.clone()));
         roller
     }

@@ -13,7 +13,7 @@ use super::{
     RollError,
     policy::{self, Backlog, Verdict},
 };
-use crate::{catalog::ZipState, config::ZipConfig, ids::DatasetId};
+use crate::{catalog::ZipState, config::Settings, ids::DatasetId};
 
 /// The files of a run come one behind the other; the first look waits so long for the rest.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ pub(super) struct Turn {
 }
 
 pub(super) struct Schedule {
-    config: ZipConfig,
+    pub(super) settings: Settings,
     marks: Mutex<HashMap<DatasetId, Mark>>,
     changed: Notify,
     places: Arc<Semaphore>,
@@ -51,9 +51,9 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    pub(super) fn new(config: ZipConfig, stop: CancellationToken) -> Self {
-        let places = Arc::new(Semaphore::new(config.rolls_at_once as usize));
-        Self { config, marks: Mutex::default(), changed: Notify::new(), places, stop }
+    pub(super) fn new(settings: Settings, stop: CancellationToken) -> Self {
+        let places = Arc::new(Semaphore::new(settings.now().zip.rolls_at_once as usize));
+        Self { settings, marks: Mutex::default(), changed: Notify::new(), places, stop }
     }
 
     pub(super) fn mark(&self, dataset: DatasetId, bytes: u64) {
@@ -126,7 +126,7 @@ impl Schedule {
     /// What the policy says to a dataset that nobody asked for.
     pub(super) fn policy(&self, turn: &Turn, state: ZipState, zip: u64) -> Verdict {
         let backlog = Backlog { zip, pending: turn.pending, arrived: state.arrived, copied: state.copied, quiet: turn.quiet };
-        policy::judge(backlog, &self.config)
+        policy::judge(backlog, &self.settings.now().zip)
     }
 
     /// Ends a look: answers who waited, and says when to look again.

@@ -70,18 +70,18 @@ pub struct HouseLock {
 }
 
 impl Storage {
-    /// Opens the folders under `layout`, making those that are missing. `reserve` bytes of the disk are never filled.
+    /// Opens the folders under `layout`, making those that are missing.
     ///
     /// # Errors
     /// [`OpenError::Unusable`] if a folder cannot be made.
-    pub fn open(layout: Layout, disk: Arc<dyn Disk>, reserve: u64) -> Result<Self, OpenError> {
+    pub fn open(layout: Layout, disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
         for (folder, mode) in layout.folders() {
             let unusable = |source| OpenError::Unusable { path: folder.display().to_string(), source };
             disk.create_folder(&folder, mode).map_err(unusable)?;
             // Whether it was made now or by a start that was cut short: its name must survive a power cut.
             disk.sync_folder(folder.parent().unwrap_or(&folder)).map_err(unusable)?;
         }
-        let space = Space::new(Arc::clone(&disk), layout.house(), reserve);
+        let space = Space::new(Arc::clone(&disk), layout.house());
         Ok(Self { layout, disk, space, durable_folders: Arc::default() })
     }
 

@@ -19,33 +19,32 @@ const RESERVED_INODES: u64 = 64;
 pub struct Space {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
-    reserve: u64,
     promised: Arc<AtomicU64>,
 }
 
 impl Space {
-    pub(super) fn new(disk: Arc<dyn Disk>, folder: PathBuf, reserve: u64) -> Self {
-        Self { disk, folder, reserve, promised: Arc::default() }
+    pub(super) fn new(disk: Arc<dyn Disk>, folder: PathBuf) -> Self {
+        Self { disk, folder, promised: Arc::default() }
     }
 
-    /// Promises `bytes` to a new file, or returns `None` where they would eat into the reserve, of bytes or of inodes.
+    /// Promises `bytes` to a new file, or returns `None` where less than `reserve` bytes, or few inodes, would be left.
     ///
     /// # Errors
     /// What the operating system says when asked.
-    pub fn admit_file(&self, bytes: u64) -> io::Result<Option<Admission>> {
-        let admission = self.admit(bytes)?;
+    pub fn admit_file(&self, bytes: u64, reserve: u64) -> io::Result<Option<Admission>> {
+        let admission = self.admit(bytes, reserve)?;
         Ok(admission.filter(|_| self.free().is_ok_and(|free| free.inodes > RESERVED_INODES)))
     }
 
-    /// Promises `bytes`, or returns `None` where they would eat into the reserve.
+    /// Promises `bytes`, or returns `None` where less than `reserve` bytes would be left.
     ///
     /// # Errors
     /// What the operating system says when asked.
-    pub fn admit(&self, bytes: u64) -> io::Result<Option<Admission>> {
+    pub fn admit(&self, bytes: u64, reserve: u64) -> io::Result<Option<Admission>> {
         let free = self.free()?;
         let promised = self.promised.fetch_add(bytes, Ordering::Relaxed);
         let admission = Admission { promised: Arc::clone(&self.promised), left: bytes };
-        let room = free.bytes.saturating_sub(self.reserve).saturating_sub(promised);
+        let room = free.bytes.saturating_sub(reserve).saturating_sub(promised);
         Ok((bytes <= room).then_some(admission))
     }
 
@@ -91,6 +90,8 @@ mod tests {
 
     use super::*;
 
+    const RESERVE: u64 = 100;
+
     struct Small {
         inodes: u64,
     }
@@ -102,23 +103,23 @@ mod tests {
     }
 
     fn space(inodes: u64) -> Space {
-        Space::new(Arc::new(Small { inodes }), PathBuf::new(), 100)
+        Space::new(Arc::new(Small { inodes }), PathBuf::new())
     }
 
     #[test]
     fn promises_add_up_and_end() {
         let space = space(1000);
-        let mut first = space.admit(600).expect("asked").expect("room");
-        assert!(space.admit(301).expect("asked").is_none());
+        let mut first = space.admit(600, RESERVE).expect("asked").expect("room");
+        assert!(space.admit(301, RESERVE).expect("asked").is_none());
         first.spend(200);
-        assert!(space.admit(500).expect("asked").is_some());
+        assert!(space.admit(500, RESERVE).expect("asked").is_some());
         drop(first);
-        assert!(space.admit(900).expect("asked").is_some());
+        assert!(space.admit(900, RESERVE).expect("asked").is_some());
     }
 
     #[test]
     fn without_inodes_there_is_no_room_for_a_file_and_still_some_for_a_zip() {
-        assert!(space(64).admit_file(0).expect("asked").is_none());
-        assert!(space(64).admit(0).expect("asked").is_some());
+        assert!(space(64).admit_file(0, RESERVE).expect("asked").is_none());
+        assert!(space(64).admit(0, RESERVE).expect("asked").is_some());
     }
 }

@@ -187,29 +187,3 @@ async fn check_counts_the_devices_that_a_new_secret_would_lock_out() {
     std::fs::write(&config, text.replace(old, &previous)).expect("written");
     assert!(wearhouse(folder.path(), &["check", "--config", "config.yml"]).status.success());
 }
-
-#[tokio::test]
-async fn a_stop_lets_an_upload_in_flight_end() {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let folder = TempDir::new().expect("a folder");
-    let mut program = Program::in_folder(folder.path()).start();
-    let watch = program.researcher().let_in("w").await;
-    let uuid = watch.new_dataset().await;
-    let (start, end) = ("--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\n", "1\r\n--B--\r\n");
-    let head = format!(
-        "POST /recording/new/?uuid={uuid} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: {}\r\n\r\n{start}",
-        watch.token,
-        start.len() + end.len()
-    );
-    let mut stream = tokio::net::TcpStream::connect(program.address).await.expect("a connection");
-    stream.write_all(head.as_bytes()).await.expect("sent");
-    // The server has seen the request when it answers another one that came later on the same machine.
-    program.researcher().get("/").await;
-    program.terminate();
-    crate::support::until("it takes no new connections", async || !program.researcher().is_up().await).await;
-    stream.write_all(end.as_bytes()).await.expect("sent");
-    let mut answer = [0; 12];
-    stream.read_exact(&mut answer).await.expect("an answer");
-    assert_eq!(&answer, b"HTTP/1.1 200");
-    assert!(program.wait().success(), "{}", program.said());
-}

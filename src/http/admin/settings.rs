@@ -1,12 +1,10 @@
 //! Settings: what is in force, with the words of the commented file.
 
-use std::sync::Arc;
-
 use askama::Template;
 use axum::extract::State;
 
 use crate::{
-    config::{Config, SettingInForce},
+    config::{SettingInForce, Settings},
     handshake::Handshake,
     http::{auth::Operator, error::Problem, html::Page, passwords::Admin},
 };
@@ -21,8 +19,8 @@ pub struct SettingsPage {
 
 pub async fn page(
     Operator(admin): Operator,
-    State(config): State<Arc<Config>>,
+    State(in_force): State<Settings>,
     State(handshake): State<Handshake>,
 ) -> Result<Page<SettingsPage>, Problem> {
-    Ok(Page(SettingsPage { admin, settings: config.in_force(), locked_out: handshake.locked_out().await? }))
+    Ok(Page(SettingsPage { admin, settings: in_force.now().in_force(), locked_out: handshake.locked_out().await? }))
 }

@@ -24,12 +24,13 @@ const MOST_FILES: usize = 100;
 
 /// Reads every part named `file`. If this fails, nothing of them is left.
 pub(super) async fn receive(app: &App, request: Request) -> Result<Vec<Upload>, Problem> {
+    let config = app.settings.now();
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
-    if announced.is_some_and(|length: u64| length > app.limits.config().max_upload()) {
+    if announced.is_some_and(|length: u64| length > config.limits.max_upload()) {
         return Err(too_large());
     }
-    let mut room = Room { space: app.storage.space().clone(), admission: admit(app.storage.space(), announced.unwrap_or(0))? };
-    let guard = Guard::new(app.limits.config());
+    let mut room = Room::admit(app.storage.space(), announced.unwrap_or(0), config.storage.reserve())?;
+    let guard = Guard::new(&config.limits);
     let request = request.map(|body| guard.watch(body));
     let parts = Multipart::from_request(request, &()).await;
     let mut parts = parts.map_err(|error| Problem::malformed(format!("{}; send multipart/form-data", error.body_text())))?;
@@ -94,21 +95,23 @@ impl Writer {
 /// The room that was promised to this request; asked for anew where the length was not announced.
 struct Room {
     space: Space,
+    reserve: u64,
     admission: Admission,
 }
 
 impl Room {
+    fn admit(space: &Space, bytes: u64, reserve: u64) -> Result<Self, Problem> {
+        let admission = space.admit_file(bytes, reserve)?.ok_or_else(Problem::no_room)?;
+        Ok(Self { space: space.clone(), reserve, admission })
+    }
+
     fn take(&mut self, bytes: u64) -> Result<(), Problem> {
         if self.admission.left() < bytes {
-            self.admission = admit(&self.space, bytes)?;
+            *self = Self::admit(&self.space, bytes, self.reserve)?;
         }
         self.admission.spend(bytes);
         Ok(())
     }
-}
-
-fn admit(space: &Space, bytes: u64) -> Result<Admission, Problem> {
-    space.admit_file(bytes)?.ok_or_else(Problem::no_room)
 }
 
 async fn drain(mut part: Field<'_>) -> Result<(), MultipartError> {

@@ -59,7 +59,7 @@ impl House {
         let wait = async move {
             let _ = stopped.await;
         };
-        let serving = tokio::spawn(server::run_on(Arc::clone(&disk), config.clone(), listener, wait));
+        let serving = tokio::spawn(server::run_on(Arc::clone(&disk), config.clone().into(), listener, wait));
         Self { folder, config, address, disk, shutdown: Some(shutdown), serving }
     }
 
@@ -242,6 +242,17 @@ impl Program {
     pub fn terminate(&self) {
         let pid = self.pid().to_string();
         assert!(Command::new("kill").arg(pid).status().expect("kill").success());
+    }
+
+    /// Asks it to read its config anew.
+    pub fn hang_up(&self) {
+        let pid = self.pid().to_string();
+        assert!(Command::new("kill").args(["-HUP", &pid]).status().expect("kill").success());
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("asked").is_some()
     }
 
     /// Waits for its end, and returns everything that it has printed.

@@ -1,0 +1,34 @@
+//! SIGHUP: the config is read anew while the server runs.
+
+use std::path::Path;
+
+use tokio::signal::unix::Signal;
+
+use super::{Failure, check::would_serve, logging::Log};
+use crate::{
+    config::{self, Settings},
+    server::supervisor,
+};
+
+/// Reads the config anew at each signal. One that is not good changes nothing.
+pub(super) async fn at_each(mut hangup: Signal, path: &Path, settings: &Settings, log: &Log) {
+    while hangup.recv().await.is_some() {
+        supervisor::reloading();
+        match reload(path, settings, log).await {
+            Ok(()) => {}
+            Err(error) => tracing::error!("the settings of before stay in force: {error}"),
+        }
+        supervisor::ready();
+    }
+}
+
+async fn reload(path: &Path, settings: &Settings, log: &Log) -> Result<(), Failure> {
+    would_serve(&config::check(path)?).await?;
+    let replaced = settings.replace(config::reopen(path)?);
+    log.set_level(settings.now().log.level);
+    tracing::info!(changed = replaced.changed.join(", "), "the config was read anew");
+    if !replaced.waiting.is_empty() {
+        tracing::warn!(settings = replaced.waiting.join(", "), "these settings take effect at the next start");
+    }
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! The settings in force, which may change while the server runs.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::Config;
+
+/// What is taken up at the next start only.
+const AT_THE_NEXT_START: &[&str] = &["server.listen", "storage.uploads", "limits.connections", "zip.rolls_at_once", "log.format"];
+
+/// The settings in force. Cheap to clone; all clones see the same. Whoever needs a setting reads it when it is needed.
+#[derive(Clone)]
+pub struct Settings(Arc<ArcSwap<Config>>);
+
+/// What the new settings change.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Replaced {
+    /// The settings that are in force now and were not before, by name.
+    pub changed: Vec<String>,
+    /// Those that wait for the next start.
+    pub waiting: Vec<String>,
+}
+
+impl From<Config> for Settings {
+    fn from(config: Config) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(config)))
+    }
+}
+
+impl Settings {
+    /// The settings of this moment.
+    #[must_use]
+    pub fn now(&self) -> Arc<Config> {
+        self.0.load_full()
+    }
+
+    /// Puts `config` in force, but for the settings that wait for the next start.
+    #[must_use]
+    pub fn replace(&self, mut config: Config) -> Replaced {
+        let before = self.now();
+        let mut waiting = differences(&before, &config);
+        waiting.retain(|name| AT_THE_NEXT_START.contains(&name.as_str()));
+        config.server.listen.clone_from(&before.server.listen);
+        config.storage.uploads.clone_from(&before.storage.uploads);
+        config.limits.connections = before.limits.connections;
+        config.zip.rolls_at_once = before.zip.rolls_at_once;
+        config.log.format = before.log.format;
+        let changed = differences(&before, &config);
+        self.0.store(Arc::new(config));
+        Replaced { changed, waiting }
+    }
+}
+
+/// The names of the settings in which two configs differ.
+fn differences(before: &Config, after: &Config) -> Vec<String> {
+    let mut names = Vec::new();
+    for (before, after) in before.in_force().into_iter().zip(after.in_force()) {
+        if before != after {
+            names.push(before.name);
+        }
+    }
+    // Secrets are not shown, so what is shown of them does not differ.
+    if before.security != after.security {
+        names.push("security".to_owned());
+    }
+    if before.users != after.users && !names.iter().any(|name| name == "users") {
+        names.push("users".to_owned());
+    }
+    names
+}

@@ -1,0 +1,127 @@
+//! Build, serve, drain, await the workers. The program and the tests enter here.
+
+mod connections;
+pub mod supervisor;
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use self::connections::raise_handle_limit;
+use crate::{
+    catalog::{Catalog, CatalogError},
+    config::Settings,
+    handshake::Handshake,
+    http::{self, App, Limits, Passwords},
+    recordings::{ReceiveError, Recordings, Shelves},
+    roller::Roller,
+    storage::{Disk, HouseLock, Layout, OpenError, RealDisk, Storage},
+};
+
+/// Why the server does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The folders cannot be used.
+    #[error(transparent)]
+    Storage(#[from] OpenError),
+    /// The catalog cannot be used.
+    #[error("{0}; the catalog is uploads/.house/catalog.sqlite")]
+    Catalog(#[from] CatalogError),
+    /// What the last process left cannot be cleared up.
+    #[error("cannot clear up after the last process: {0}")]
+    Recover(#[from] ReceiveError),
+}
+
+/// Serves on `listener` until `shutdown`, then lets what is under way end. `settings` may be replaced meanwhile.
+///
+/// # Errors
+/// [`ServeError`] where it does not come to serving.
+pub async fn run(settings: Settings, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+    run_on(Arc::new(RealDisk), settings, listener, shutdown).await
+}
+
+/// The same on another disk: one that a test watches, slows down or breaks.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_on(
+    disk: Arc<dyn Disk>,
+    settings: Settings,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let house = House::open(disk, settings).await?;
+    supervisor::ready();
+    house.serve(listener, shutdown).await;
+    house.close().await;
+    Ok(())
+}
+
+/// The house, with its workers running.
+struct House {
+    app: App,
+    catalog: Catalog,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    _lock: HouseLock,
+}
+
+impl House {
+    async fn open(disk: Arc<dyn Disk>, settings: Settings) -> Result<Self, ServeError> {
+        let storage = Storage::open(Layout::new(&settings.now().storage.uploads), disk)?;
+        let lock = storage.lock()?;
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let catalog = Catalog::open(&storage.layout().catalog()).await?;
+        let roller = Roller::start(catalog.clone(), storage.clone(), settings.clone(), &tasks, stop.clone());
+        let shelves = Shelves::new(catalog.clone(), storage.clone());
+        shelves.recover().await?;
+        let recordings = Recordings::new(shelves, roller.clone(), settings.clone());
+        roller.mark_left_behind().await?;
+        let handshake = Handshake::new(catalog.clone(), settings.clone());
+        warn_of_lockouts(&handshake).await?;
+        tasks.spawn(supervisor::keep_telling(catalog.clone(), stop.clone()));
+        let app = App {
+            handshake,
+            recordings,
+            roller,
+            storage,
+            limits: Arc::new(Limits::new(settings.clone())),
+            passwords: Arc::new(Passwords::new(settings.clone())),
+            settings,
+            tasks: tasks.clone(),
+        };
+        Ok(Self { app, catalog, tasks, stop, _lock: lock })
+    }
+
+    /// Serves until `shutdown`. Then what is under way may end, and whoever comes new is told to come again.
+    async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        let settings = &self.app.settings;
+        let mut door = connections::Door::new(listener, settings.clone());
+        let under_way = door.serve(http::router(self.app.clone()), shutdown).await;
+        supervisor::stopping();
+        let patience = settings.now().server.stop_time();
+        if tokio::time::timeout(patience, door.turn_away(http::closed_router(), under_way)).await.is_err() {
+            tracing::warn!("requests were still under way and have been cut; the watches send them again");
+        }
+    }
+
+    /// Ends the workers, then the catalog under them.
+    async fn close(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.catalog.close().await;
+    }
+}
+
+async fn warn_of_lockouts(handshake: &Handshake) -> Result<(), CatalogError> {
+    let devices = handshake.locked_out().await?;
+    if devices > 0 {
+        tracing::warn!(
+            devices,
+            "the tokens of these devices were signed with a secret that is not in the config: they are locked out until it stands in security.previous_secrets"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! Stopping: what is under way ends, what is new is told to come again, and nobody who does neither holds it up.
+
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::support::{Program, Watch, config_text, head, part, until};
+
+/// An upload whose last bytes are still to come, and those bytes.
+async fn half_an_upload(program: &Program, watch: &Watch, uuid: &str) -> (TcpStream, &'static str) {
+    let (start, end) = (part("name=\"file\"; filename=\"slow.csv\"", "1"), "--B--\r\n");
+    let rest = format!("Content-Type: multipart/form-data; boundary=B\r\nContent-Length: {}", start.len() + end.len());
+    let mut stream = TcpStream::connect(program.address).await.expect("a connection");
+    stream.write_all((head(watch, &format!("?uuid={uuid}"), &rest) + &start).as_bytes()).await.expect("sent");
+    // The server has seen it when it answers a question that came later on the same machine.
+    program.researcher().get("/").await;
+    (stream, end)
+}
+
+#[tokio::test]
+async fn an_upload_in_flight_ends_and_a_new_one_is_told_to_come_again() {
+    let folder = TempDir::new().expect("a folder");
+    let program = Program::in_folder(folder.path()).start();
+    let watch = program.researcher().let_in("w").await;
+    let uuid = watch.new_dataset().await;
+    let (mut stream, end) = half_an_upload(&program, &watch, &uuid).await;
+    program.terminate();
+    until("new requests are turned away", async || program.researcher().get("/").await.status() == 503).await;
+    let refused = watch.try_upload(&uuid, "new.csv", "2").await.expect("an answer");
+    assert_eq!(refused.status(), 503);
+    assert!(refused.headers().contains_key("retry-after"));
+    let said: serde_json::Value = refused.json().await.expect("JSON");
+    assert_eq!(said["status"], "error");
+    stream.write_all(end.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("slow.csv"), "{answer}");
+    let said = program.wait_and_say();
+    assert!(!said.contains("have been cut"), "{said}");
+    let program = Program::in_folder(folder.path()).start();
+    assert_eq!(program.researcher().files(&uuid).await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_idle_connection_does_not_hold_up_a_stop_and_a_silent_upload_only_for_a_while() {
+    let folder = TempDir::new().expect("a folder");
+    let text = config_text(&folder.path().join("uploads")).replace("server:\n", "server:\n  stop_seconds: 1\n");
+    std::fs::write(folder.path().join("config.yml"), text).expect("a config");
+    let mut program = Program::in_folder(folder.path()).start();
+    let watch = program.researcher().let_in("w").await;
+    let uuid = watch.new_dataset().await;
+    let (silent, _) = half_an_upload(&program, &watch, &uuid).await;
+    program.terminate();
+    until("the program ends", async || program.has_ended()).await;
+    assert!(program.wait_and_say().contains("have been cut"));
+    drop(silent);
+    let text = config_text(&folder.path().join("uploads")).replace("server:\n", "server:\n  stop_seconds: 3600\n");
+    std::fs::write(folder.path().join("config.yml"), text).expect("a config");
+    let mut program = Program::in_folder(folder.path()).start();
+    // The client keeps its connection for the next request.
+    let client = reqwest::Client::new();
+    assert_eq!(client.get(format!("http://{}/static/style.css", program.address)).send().await.expect("an answer").status(), 200);
+    program.terminate();
+    until("the program ends", async || program.has_ended()).await;
+    assert!(!program.wait_and_say().contains("have been cut"));
+    drop(client);
+}
