@@ -7,7 +7,7 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use super::{CatalogError, FileRow, NewFile, record};
+use super::{CatalogError, FileRow, NewFile, arrivals, record};
 use crate::{config::Quota, ids::FileId};
 
 /// As many uploads as one transaction takes.
@@ -186,6 +186,7 @@ impl Worker {
         for batch in batches {
             results.push(record_batch(&mut tx, &batch).await);
         }
+        arrivals::count(&mut tx, results.iter().flatten().flatten()).await?;
         tx.commit().await?;
         Ok(results)
     }

@@ -13,7 +13,29 @@ pub enum CatalogError {
     /// The disk under the catalog is full.
     #[error("no room for the catalog")]
     Full,
-    /// The catalog was written by a newer program.
+    /// A newer program has brought the catalog to a schema that this one does not know.
+    #[error(
+        "the catalog has schema {found}, and this program ({}) knows up to {known}: start the newer program again. {}",
+        env!("CARGO_PKG_VERSION"),
+        way_back(copy.as_deref())
+    )]
+    Newer {
+        /// The schema of the catalog.
+        found: i64,
+        /// The schema that this program knows.
+        known: i64,
+        /// The copy from before, if it is there.
+        copy: Option<String>,
+    },
+    /// The catalog could not be copied before it is brought up to date.
+    #[error("the catalog cannot be copied to {path} before it is brought up to date, and is left as it was: {reason}")]
+    Copy {
+        /// Where the copy was to be.
+        path: String,
+        /// What the operating system or SQLite says.
+        reason: String,
+    },
+    /// The catalog cannot be brought up to date.
     #[error("the catalog cannot be brought up to date: {0}")]
     Migration(Arc<sqlx::migrate::MigrateError>),
     /// The program is stopping.
@@ -22,6 +44,13 @@ pub enum CatalogError {
     /// Anything else. Whether an interrupted commit took place is then unknown.
     #[error("the catalog failed: {0}")]
     Failed(Arc<Error>),
+}
+
+fn way_back(copy: Option<&str>) -> String {
+    copy.map_or_else(
+        || "There is no copy of before to go back to".to_owned(),
+        |copy| format!("To go back, put {copy} in its place; wearhouse reindex --apply then finds the files that came since"),
+    )
 }
 
 impl From<Error> for CatalogError {

@@ -1,5 +1,6 @@
 //! The catalog: who owns what, under which name, with which digest. SQLite in WAL mode, every commit synced.
 
+mod arrivals;
 mod columns;
 mod commit;
 mod datasets;
@@ -10,6 +11,7 @@ mod quarantine;
 mod record;
 mod requests;
 mod rows;
+mod upgrade;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -19,6 +21,7 @@ use sqlx::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use arrivals::Arrivals;
 pub use commit::{RecordError, Recorded};
 pub use datasets::{Dataset, DatasetFilter, ZipState};
 pub use devices::Device;
@@ -69,7 +72,7 @@ impl Catalog {
         let pool = SqlitePoolOptions::new().acquire_timeout(BUSY_TIMEOUT);
         let write = pool.clone().max_connections(1).after_release(|connection, _| Box::pin(is_idle(connection)));
         let write = write.connect_with(options.clone()).await?;
-        sqlx::migrate!().run(&write).await?;
+        upgrade::upgrade(&write, path).await?;
         let read = pool.max_connections(4).connect_with(options.read_only(true)).await?;
         let committer = commit::Committer::start(write.clone());
         Ok(Self { read, write, committer, aside: Arc::new(Semaphore::new(ASIDE)) })
@@ -82,8 +85,10 @@ impl Catalog {
     /// [`CatalogError`].
     pub async fn peek_signed_by_others(path: &Path, fingerprints: &[String]) -> Result<u64, CatalogError> {
         let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(path).read_only(true)).await?;
+        let known = upgrade::refuse_newer(&pool, path).await;
         let devices = devices::count_signed_by_others(&pool, fingerprints).await;
         pool.close().await;
+        known?;
         Ok(devices?)
     }
 

@@ -163,7 +163,7 @@ impl From<CatalogError> for Problem {
             CatalogError::Busy => Self::unavailable("the server is busy; try again", 10),
             CatalogError::Closed => Self::unavailable("the server is stopping; try again", 10),
             CatalogError::Full => Self::no_room(),
-            CatalogError::Failed(_) | CatalogError::Migration(_) => Self::internal(&error),
+            _ => Self::internal(&error),
         }
     }
 }

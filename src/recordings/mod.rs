@@ -1,6 +1,7 @@
 //! What can be done with recordings: receive, browse, decide over quarantine, recover, reindex.
 
 mod browse;
+mod forecast;
 mod quarantine;
 mod receive;
 mod recover;

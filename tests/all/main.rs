@@ -19,5 +19,6 @@ mod start;
 mod stop;
 mod support;
 mod sync_order;
+mod upgrade;
 mod upload;
 mod zip_readers;
