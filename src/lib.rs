@@ -19,7 +19,7 @@
 //! | 4 | [`roller`] | the rolling zip: mark, coalesce, roll, publish, barrier |
 //! | 3 | [`archive`], [`catalog`] | pure zip making; SQL |
 //! | 2 | [`storage`], [`config`] | bytes on disk; `conf/config.yml`, which may change while the server runs |
-//! | 1 | [`ids`] | ids and names, parsed once, trusted above |
+//! | 1 | [`ids`], [`metrics`] | ids and names, parsed once, trusted above; what is counted |
 
 pub mod archive;
 pub mod catalog;
@@ -28,6 +28,7 @@ pub mod config;
 pub mod handshake;
 pub mod http;
 pub mod ids;
+pub mod metrics;
 pub mod recordings;
 pub mod roller;
 pub mod server;

@@ -3,12 +3,12 @@
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Duration, timeout},
+    time::{Duration, Instant, timeout},
 };
 use tokio_util::task::TaskTracker;
 
 use super::{CatalogError, FileRow, NewFile, arrivals, record};
-use crate::{config::Quota, ids::FileId};
+use crate::{config::Quota, ids::FileId, metrics::METRICS};
 
 /// As many uploads as one transaction takes.
 const GROUP: usize = 256;
@@ -160,7 +160,11 @@ impl Worker {
                 Job::Close => {}
             }
         }
+        let began = Instant::now();
         let outcome = self.transact(batches).await;
+        if !answers.is_empty() {
+            METRICS.commit_seconds.observe(began.elapsed().as_secs_f64());
+        }
         if let Err(error) = &outcome {
             tracing::error!(%error, uploads = answers.len(), "a group was not committed; none of it is acknowledged");
         } else {

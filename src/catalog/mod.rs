@@ -3,6 +3,7 @@
 mod arrivals;
 mod columns;
 mod commit;
+mod counts;
 mod datasets;
 mod devices;
 mod error;
@@ -23,6 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use arrivals::Arrivals;
 pub use commit::{RecordError, Recorded};
+pub use counts::Counts;
 pub use datasets::{Dataset, DatasetFilter, ZipState};
 pub use devices::Device;
 pub use error::CatalogError;

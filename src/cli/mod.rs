@@ -26,6 +26,9 @@ struct Arguments {
     /// Listen here instead of where the config says; port 0 takes a free one.
     #[arg(long, global = true)]
     listen: Option<SocketAddr>,
+    /// Show metrics here instead of where the config says; port 0 takes a free one.
+    #[arg(long, global = true)]
+    metrics_listen: Option<SocketAddr>,
 }
 
 #[derive(Subcommand)]
@@ -51,7 +54,7 @@ enum Command {
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match &arguments.command {
-        None | Some(Command::Serve) => serve::serve(&arguments.config, arguments.listen),
+        None | Some(Command::Serve) => serve::serve(&arguments),
         Some(Command::Check) => check::check(&arguments.config),
         Some(Command::HashPassword) => hash_password::hash_password(),
         Some(Command::RotateSecret) => rotate_secret::rotate_secret(&arguments.config),

@@ -7,15 +7,16 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use super::{Failure, logging, reload};
+use super::{Arguments, Failure, logging, reload};
 use crate::{
     config::{self, FirstPassword, Secret, Settings},
-    server,
+    server::{self, Listeners},
     storage::{RealDisk, write_over},
 };
 
 #[tokio::main]
-pub(super) async fn serve(path: &Path, listen: Option<SocketAddr>) -> Result<(), Failure> {
+pub(super) async fn serve(arguments: &Arguments) -> Result<(), Failure> {
+    let path = &arguments.config;
     let chosen = std::env::var("WEARHOUSE_ADMIN_PASSWORD").ok().filter(|text| !text.is_empty()).map(Secret::new);
     let (config, first) = config::open(path, chosen.as_ref())?;
     // Before anything can fail: the password stands nowhere else.
@@ -24,11 +25,16 @@ pub(super) async fn serve(path: &Path, listen: Option<SocketAddr>) -> Result<(),
     }
     let log = logging::start(&config.log);
     server::raise_handle_limit();
-    let address = listen.or(config.server.address()).ok_or("server.listen is no address")?;
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|error| format!("cannot listen on {address}: {error}; choose another address with --listen"))?;
-    println!("wearhouse listens on http://{}", listener.local_addr()?);
+    let public = arguments.listen.or(config.server.address()).ok_or("server.listen is no address")?;
+    let public = listen(public).await.map_err(|error| format!("{error}; choose another address with --listen"))?;
+    let metrics = match arguments.metrics_listen.or(config.metrics.address()) {
+        Some(address) => listen(address).await.inspect_err(|error| tracing::warn!("no metrics: {error} (metrics.listen)")).ok(),
+        None => None,
+    };
+    println!("wearhouse listens on http://{}", public.local_addr()?);
+    if let Some(metrics) = &metrics {
+        println!("metrics are at http://{}/metrics", metrics.local_addr()?);
+    }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let hangup = signal(SignalKind::hangup())?;
     let settings = Settings::from(config);
@@ -39,9 +45,13 @@ pub(super) async fn serve(path: &Path, listen: Option<SocketAddr>) -> Result<(),
         }
     };
     tokio::select! {
-        served = server::run(settings.clone(), listener, shutdown) => Ok(served?),
+        served = server::run(settings.clone(), Listeners { public, metrics }, shutdown) => Ok(served?),
         () = reload::at_each(hangup, path, &settings, &log) => Err("the signals of the operating system do not arrive any more".into()),
     }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| format!("cannot listen on {address}: {error}"))
 }
 
 /// Shows the first password to a person; where nobody is looking, leaves it in a file that only this user can read.

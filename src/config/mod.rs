@@ -7,6 +7,7 @@ mod handshake;
 mod in_force;
 mod limits;
 mod log;
+mod metrics;
 mod secret;
 mod security;
 mod server;
@@ -27,6 +28,7 @@ pub use self::{
     in_force::SettingInForce,
     limits::{LimitsConfig, Quota},
     log::{LogConfig, LogFormat, LogLevel},
+    metrics::MetricsConfig,
     secret::Secret,
     security::SecurityConfig,
     server::ServerConfig,
@@ -59,6 +61,8 @@ pub struct Config {
     pub users: Vec<UserConfig>,
     /// What is logged.
     pub log: LogConfig,
+    /// Where metrics can be read.
+    pub metrics: MetricsConfig,
 }
 
 impl Config {
@@ -75,6 +79,7 @@ impl Config {
         config.handshake.validate(&mut report);
         config.zip.validate(&mut report);
         config.security.validate(&mut report);
+        config.metrics.validate(&mut report);
         users::validate(&config.users, &mut report);
         report.into_result(text)?;
         config.storage.uploads = resolve(folder, &config.storage.uploads);
@@ -124,7 +129,7 @@ mod tests {
         assert_eq!(parsed.storage.uploads, Path::new("/srv/uploads"));
         let written: serde_yaml::Value = serde_yaml::from_str(SAMPLE).expect("yaml");
         let defaults = serde_yaml::to_value(Config::default()).expect("yaml");
-        for section in ["server", "storage", "limits", "handshake", "zip", "log"] {
+        for section in ["server", "storage", "limits", "handshake", "zip", "log", "metrics"] {
             assert_eq!(written[section], defaults[section], "{section}");
         }
         let keys = |value: &serde_yaml::Value| value.as_mapping().map_or(0, serde_yaml::Mapping::len);

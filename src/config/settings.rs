@@ -7,7 +7,8 @@ use arc_swap::ArcSwap;
 use super::Config;
 
 /// What is taken up at the next start only.
-const AT_THE_NEXT_START: &[&str] = &["server.listen", "storage.uploads", "limits.connections", "zip.rolls_at_once", "log.format"];
+const AT_THE_NEXT_START: &[&str] =
+    &["server.listen", "storage.uploads", "limits.connections", "zip.rolls_at_once", "log.format", "metrics.listen"];
 
 /// The settings in force. Cheap to clone; all clones see the same. Whoever needs a setting reads it when it is needed.
 #[derive(Clone)]
@@ -46,6 +47,7 @@ impl Settings {
         config.limits.connections = before.limits.connections;
         config.zip.rolls_at_once = before.zip.rolls_at_once;
         config.log.format = before.log.format;
+        config.metrics.listen.clone_from(&before.metrics.listen);
         let changed = differences(&before, &config);
         self.0.store(Arc::new(config));
         Replaced { changed, waiting }

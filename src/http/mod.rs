@@ -5,10 +5,13 @@ mod auth;
 mod delivery;
 mod device;
 mod error;
+mod exposition;
 mod extract;
 mod gatekeeper;
+mod health;
 mod html;
 mod limits;
+mod observe;
 mod passwords;
 mod state;
 
@@ -40,7 +43,13 @@ pub fn router(app: App) -> Router {
         .merge(open())
         .fallback(gatekeeper::fallback)
         .layer(from_fn(in_the_callers_voice))
+        .layer(from_fn(observe::observe))
         .with_state(app)
+}
+
+/// What stands on the metrics' own listener.
+pub fn metrics_router(app: App) -> Router {
+    Router::new().route("/metrics", get(exposition::metrics)).layer(map_response(in_json)).layer(from_fn(observe::observe)).with_state(app)
 }
 
 /// What every address says while the server stops.
@@ -51,7 +60,11 @@ pub fn closed_router() -> Router {
         .route("/recording/new/", any(come_again))
         .layer(map_request(device::linger))
         .layer(map_response(in_the_wires_voice));
-    watch.fallback(come_again).layer(from_fn(in_the_callers_voice)).layer(map_response(gatekeeper::no_store))
+    watch
+        .fallback(come_again)
+        .layer(from_fn(in_the_callers_voice))
+        .layer(map_response(gatekeeper::no_store))
+        .layer(from_fn(observe::observe))
 }
 
 /// What the app in the field calls. A HEAD would run the handler, and collect a token that nobody reads.
@@ -122,7 +135,12 @@ fn open() -> Router<App> {
     let asset = |kind: &'static str, text: &'static str| {
         get(move || async move { ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "max-age=3600")], text) })
     };
+    let probes = Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .layer(map_response(gatekeeper::no_store));
     Router::new()
+        .merge(probes)
         .route("/static/style.css", asset("text/css; charset=utf-8", include_str!("../../static/style.css")))
         .route("/static/icon.svg", asset("image/svg+xml", include_str!("../../static/icon.svg")))
 }

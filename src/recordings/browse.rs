@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::Recordings;
 use crate::{
-    catalog::{CatalogError, Dataset, DatasetFilter, FileRow},
+    catalog::{CatalogError, Counts, Dataset, DatasetFilter, FileRow},
     ids::DatasetId,
 };
 
@@ -42,6 +42,14 @@ impl Recordings {
         self.catalog.flush().await?;
         let (datasets, files, bytes) = self.catalog.totals().await?;
         Ok(Totals { datasets, files, bytes, quarantined: self.catalog.count_held().await? })
+    }
+
+    /// How much there is of what somebody should know about.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn counts(&self) -> Result<Counts, CatalogError> {
+        self.catalog.counts(self.settings.now().handshake.grant_lifetime()).await
     }
 
     /// The datasets that a filter lets through, newest first, at most `most`.

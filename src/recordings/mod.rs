@@ -2,6 +2,7 @@
 
 mod browse;
 mod forecast;
+mod health;
 mod quarantine;
 mod receive;
 mod recover;
@@ -12,6 +13,7 @@ mod turns;
 use std::{io, sync::Arc};
 
 pub use browse::{Contents, Totals};
+pub use health::Health;
 pub use quarantine::DecideError;
 pub use receive::{Receipt, Upload};
 pub use reindex::{Finding, Reindex, ReindexError};

@@ -15,6 +15,7 @@ use crate::{
     archive::{self, Entry, Last},
     catalog::{FileState, Whereabouts},
     ids::DatasetId,
+    metrics::METRICS,
     storage::{Admission, Layout, Storage, blocking, publish},
 };
 
@@ -40,7 +41,9 @@ impl Roller {
         let (storage, entries) = (self.storage.clone(), plan.wanted.len());
         let copied = blocking(move || plan.carry_out(&storage)).await??;
         self.catalog.zipped(dataset, changes, copied).await?;
-        tracing::info!(%dataset, entries, copied, ms = started.elapsed().as_millis(), "rolled a zip");
+        METRICS.roll_seconds.observe(started.elapsed().as_secs_f64());
+        METRICS.roll_copied_bytes.inc_by(copied);
+        tracing::info!(%dataset, entries, copied, seconds = started.elapsed().as_secs_f64(), "rolled a zip");
         Ok(())
     }
 

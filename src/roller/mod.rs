@@ -4,7 +4,11 @@ mod generation;
 mod policy;
 mod schedule;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -13,6 +17,7 @@ use crate::{
     catalog::{Catalog, CatalogError},
     config::Settings,
     ids::DatasetId,
+    metrics::{METRICS, RollLabels, RollOutcome},
     storage::Storage,
 };
 
@@ -99,6 +104,12 @@ impl Roller {
         Ok(())
     }
 
+    /// Whether a dataset has waited for its roll so long that nobody seems to roll.
+    #[must_use]
+    pub fn is_stalled(&self) -> bool {
+        self.schedule.is_stalled(Instant::now())
+    }
+
     /// Waits until the zip of a dataset holds every file acknowledged before this call, at most for `patience`.
     ///
     /// # Errors
@@ -145,6 +156,8 @@ impl Roller {
         let verdict = if turn.asked { policy::Verdict::Roll } else { self.schedule.policy(turn, state, size) };
         if verdict == policy::Verdict::Roll {
             let rolled = self.roll(dataset, state.changes).await;
+            let outcome = if rolled.is_ok() { RollOutcome::Published } else { RollOutcome::Failed };
+            METRICS.rolls.get_or_create(&RollLabels { outcome }).inc();
             self.report(dataset, &rolled).await?;
             rolled?;
         }

@@ -17,6 +17,8 @@ use crate::{catalog::ZipState, config::Settings, ids::DatasetId};
 
 /// The files of a run come one behind the other; the first look waits so long for the rest.
 const SETTLE: Duration = Duration::from_secs(1);
+/// A dataset that has been due for so long is a sign that nobody rolls: the largest zips take minutes.
+const STALLED: Duration = Duration::from_secs(60 * 60);
 /// A roll that failed is tried again after this time, unless somebody asks before.
 const RETRY: Duration = Duration::from_secs(60);
 
@@ -29,6 +31,8 @@ struct Mark {
     /// A roll that failed is not tried again unasked before this time, whatever arrives.
     not_before: Instant,
     rolling: bool,
+    /// Since when somebody waits for a roll that has not begun.
+    asked_at: Option<Instant>,
     waiting: Vec<oneshot::Sender<Result<(), RollError>>>,
 }
 
@@ -68,10 +72,21 @@ impl Schedule {
         self.changed.notify_one();
     }
 
+    /// Whether a dataset has been due for [`STALLED`]: then the worker has ended, or its disk stands still.
+    pub(super) fn is_stalled(&self, now: Instant) -> bool {
+        let overdue = |since: Instant| now.saturating_duration_since(since) > STALLED;
+        self.marks().values().any(|mark| mark.look_at.into_iter().chain(mark.asked_at).any(overdue))
+    }
+
     /// Waits for the next roll of a dataset that begins after this call.
     pub(super) async fn ask(&self, dataset: DatasetId) -> Result<(), RollError> {
         let (answer, answered) = oneshot::channel();
-        self.marks().entry(dataset).or_insert_with(|| Mark::new(Instant::now())).waiting.push(answer);
+        {
+            let mut marks = self.marks();
+            let mark = marks.entry(dataset).or_insert_with(|| Mark::new(Instant::now()));
+            mark.asked_at.get_or_insert_with(Instant::now);
+            mark.waiting.push(answer);
+        }
         self.changed.notify_one();
         tokio::select! {
             rolled = answered => rolled.unwrap_or(Err(RollError::Stopping)),
@@ -117,6 +132,7 @@ impl Schedule {
         let (Some(mark), Some(place)) = (marks.get_mut(&dataset), place.take()) else { return Err(LONG) };
         mark.rolling = true;
         mark.look_at = None;
+        mark.asked_at = None;
         let waiting = std::mem::take(&mut mark.waiting);
         let pending = mark.pending;
         let quiet = now.duration_since(mark.last_arrival);
@@ -167,6 +183,25 @@ impl Schedule {
 
 impl Mark {
     fn new(now: Instant) -> Self {
-        Self { pending: 0, last_arrival: now, look_at: None, not_before: now, rolling: false, waiting: Vec::new() }
+        Self { pending: 0, last_arrival: now, look_at: None, not_before: now, rolling: false, asked_at: None, waiting: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[tokio::test]
+    async fn a_dataset_that_is_due_for_long_is_a_stall_and_one_that_waits_for_quiet_is_none() {
+        let schedule = Schedule::new(Config::default().into(), CancellationToken::new());
+        let later = |minutes: u64| Instant::now() + Duration::from_secs(60 * minutes);
+        assert!(!schedule.is_stalled(later(90)));
+        schedule.mark(DatasetId::random(), 1);
+        assert!(!schedule.is_stalled(later(30)) && schedule.is_stalled(later(90)));
+        let turn = schedule.next().await.expect("a turn");
+        assert!(!schedule.is_stalled(later(90)), "it is being looked at");
+        schedule.done(turn, &Ok(Verdict::WhenQuiet(Duration::from_secs(6 * 3600))));
+        assert!(!schedule.is_stalled(later(90)) && schedule.is_stalled(later(8 * 60)));
     }
 }

@@ -33,12 +33,26 @@ pub enum ServeError {
     Recover(#[from] ReceiveError),
 }
 
-/// Serves on `listener` until `shutdown`, then lets what is under way end. `settings` may be replaced meanwhile.
+/// Where the server can be reached.
+pub struct Listeners {
+    /// By watches, researchers and nginx.
+    pub public: TcpListener,
+    /// By whoever gathers metrics.
+    pub metrics: Option<TcpListener>,
+}
+
+impl From<TcpListener> for Listeners {
+    fn from(public: TcpListener) -> Self {
+        Self { public, metrics: None }
+    }
+}
+
+/// Serves on `listeners` until `shutdown`, then lets what is under way end. `settings` may be replaced meanwhile.
 ///
 /// # Errors
 /// [`ServeError`] where it does not come to serving.
-pub async fn run(settings: Settings, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-    run_on(Arc::new(RealDisk), settings, listener, shutdown).await
+pub async fn run(settings: Settings, listeners: impl Into<Listeners>, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+    run_on(Arc::new(RealDisk), settings, listeners, shutdown).await
 }
 
 /// The same on another disk: one that a test watches, slows down or breaks.
@@ -48,12 +62,16 @@ pub async fn run(settings: Settings, listener: TcpListener, shutdown: impl Futur
 pub async fn run_on(
     disk: Arc<dyn Disk>,
     settings: Settings,
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
+    let Listeners { public, metrics } = listeners.into();
     let house = House::open(disk, settings).await?;
+    if let Some(metrics) = metrics {
+        house.show_metrics(metrics);
+    }
     supervisor::ready();
-    house.serve(listener, shutdown).await;
+    house.serve(public, shutdown).await;
     house.close().await;
     Ok(())
 }
@@ -89,9 +107,17 @@ impl House {
             limits: Arc::new(Limits::new(settings.clone())),
             passwords: Arc::new(Passwords::new(settings.clone())),
             settings,
+            last_look: Arc::default(),
             tasks: tasks.clone(),
         };
         Ok(Self { app, catalog, tasks, stop, _lock: lock })
+    }
+
+    /// Serves metrics until the workers end: a stop can be watched, too.
+    fn show_metrics(&self, listener: TcpListener) {
+        let (router, stop) = (http::metrics_router(self.app.clone()), self.stop.clone());
+        let mut door = connections::Door::new(listener, self.app.settings.clone());
+        self.tasks.spawn(async move { drop(door.serve(router, stop.cancelled()).await) });
     }
 
     /// Serves until `shutdown`. Then what is under way may end, and whoever comes new is told to come again.

@@ -48,6 +48,14 @@ impl Space {
         Ok((bytes <= room).then_some(admission))
     }
 
+    /// Whether there is room beyond `reserve` bytes, and inodes for more files.
+    ///
+    /// # Errors
+    /// What the operating system says when asked.
+    pub fn has_room(&self, reserve: u64) -> io::Result<bool> {
+        Ok(self.admit_file(1, reserve)?.is_some())
+    }
+
     /// The room on the file system, promises not counted.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
-//! The log of a whole run, at its most talkative, tells nobody who wore what: no token, password, identifier, name or address.
+//! The log of a whole run, at its most talkative, and its metrics tell nobody who wore what: no token, password, identifier, name
+//! or address.
 
 use crate::support::{Program, Researcher, config_text};
 
@@ -23,6 +24,8 @@ async fn a_log_holds_no_secret_and_nothing_about_anybody() {
         watch.request("POST", "/recording/new/"),
         researcher.request("GET", &format!("/uploads/recordings/{uuid}/{file}")),
         researcher.request("GET", &format!("/nowhere/{ANDROID_ID}")),
+        researcher.request(ANDROID_ID, "/"),
+        watch.request("GET", "/recording/new/").header("x-request-id", ANDROID_ID),
         reqwest::Client::new().get(format!("{}/", researcher.base())).basic_auth("admin", Some("a wrong password")),
     ] {
         forwarded(request).send().await.expect("an answer");
@@ -32,8 +35,10 @@ async fn a_log_holds_no_secret_and_nothing_about_anybody() {
     std::fs::write(folder.path().join("uploads/recordings").join(&uuid).join(&file), "2").expect("damaged");
     std::fs::remove_file(folder.path().join(format!("uploads/zips/{uuid}.zip"))).expect("a zip");
     assert_eq!(researcher.get(&format!("/uploads/zips/{uuid}.zip")).await.status(), 500);
+    let metrics = program.metrics().await;
+    assert!(metrics.contains("wearhouse_uploads_total"), "{metrics}");
     program.terminate();
-    let said = program.wait_and_say();
+    let said = program.wait_and_say() + &metrics;
     assert!(said.contains("a zip could not be rolled"), "the log is not whole: {said}");
     let secret = text.lines().find_map(|line| line.trim().strip_prefix("secret: ")).expect("a secret");
     for (what, hidden) in [

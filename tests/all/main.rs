@@ -9,6 +9,7 @@ mod limits;
 mod logs;
 mod names;
 mod nginx;
+mod observed;
 mod okhttp;
 mod pages;
 mod races;

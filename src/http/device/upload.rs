@@ -1,16 +1,20 @@
 //! `/recording/new/`: a new dataset's uuid, and the upload of its files.
 
+use std::time::Instant;
+
 use axum::{
     Json,
     extract::{Request, State},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tracing::Instrument;
 
 use super::multipart;
 use crate::{
     http::{auth::ApprovedDevice, error::Problem, extract::Params, state::App},
-    ids::DatasetId,
+    ids::{DatasetId, DeviceId},
+    metrics::{METRICS, Outcome, UploadLabels},
     recordings::{Receipt, Recordings},
 };
 
@@ -48,17 +52,66 @@ pub async fn upload(
     Params(address): Params<Address>,
     request: Request,
 ) -> Result<Json<Uploaded>, Problem> {
+    let counted = Counted::begin();
+    let receipts = receive(device, app, address, request).await?;
+    counted.end(&receipts);
+    Uploaded::of(receipts).map(Json)
+}
+
+async fn receive(device: DeviceId, app: App, address: Address, request: Request) -> Result<Vec<Receipt>, Problem> {
     let uuid = address.uuid.ok_or_else(|| Problem::malformed("no uuid: add ?uuid= with one from GET /recording/new/"))?;
     let dataset: DatasetId = uuid.parse()?;
     let place = app.limits.upload(device)?;
     let uploads = multipart::receive(&app, request).await?;
     // On a task of its own: a connection that drops now must not cancel a commit under way.
-    let committed = app.tasks.spawn(async move {
+    let commit = async move {
         let _place = place;
         app.recordings.receive(device, dataset, uploads).await
-    });
-    let receipts = committed.await.map_err(|error| Problem::internal(&error))??;
-    Uploaded::of(receipts).map(Json)
+    };
+    let committed = app.tasks.spawn(commit.in_current_span());
+    Ok(committed.await.map_err(|error| Problem::internal(&error))??)
+}
+
+/// An upload under way. Dropped before its end, it was refused or broke off.
+struct Counted {
+    began: Instant,
+    ended: bool,
+}
+
+impl Counted {
+    fn begin() -> Self {
+        METRICS.uploads_in_flight.inc();
+        Self { began: Instant::now(), ended: false }
+    }
+
+    fn end(mut self, receipts: &[Receipt]) {
+        self.ended = true;
+        METRICS.upload_seconds.observe(self.began.elapsed().as_secs_f64());
+        for receipt in receipts {
+            let outcome = match receipt {
+                Receipt { new: false, .. } => Outcome::Repeated,
+                Receipt { quarantined: true, .. } => Outcome::Quarantined,
+                _ => Outcome::Stored,
+            };
+            count(outcome);
+            if receipt.new {
+                METRICS.upload_bytes.inc_by(receipt.size);
+            }
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        METRICS.uploads_in_flight.dec();
+        if !self.ended {
+            count(Outcome::Refused);
+        }
+    }
+}
+
+fn count(outcome: Outcome) {
+    METRICS.uploads.get_or_create(&UploadLabels { outcome }).inc();
 }
 
 impl Uploaded {

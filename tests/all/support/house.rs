@@ -134,6 +134,7 @@ pub fn list(folder: &Path) -> Vec<PathBuf> {
 pub struct Program {
     child: Child,
     pub address: SocketAddr,
+    metrics: std::sync::mpsc::Receiver<String>,
     log: Arc<Mutex<String>>,
     gathering: Vec<std::thread::JoinHandle<()>>,
 }
@@ -155,7 +156,10 @@ impl ProgramBuilder {
             }
             None => Command::new(program),
         };
-        command.args(["--listen", "127.0.0.1:0", "--config"]).arg(config).env_remove("WEARHOUSE_ADMIN_PASSWORD");
+        command
+            .args(["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--config"])
+            .arg(config)
+            .env_remove("WEARHOUSE_ADMIN_PASSWORD");
         Self { command }
     }
 
@@ -170,15 +174,19 @@ impl ProgramBuilder {
         let log = Arc::new(Mutex::new(String::new()));
         let (stdout, stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
         let (found, address) = std::sync::mpsc::channel();
+        let (found_metrics, metrics) = std::sync::mpsc::channel();
         let errors = gather(BufReader::new(stderr), Arc::clone(&log), |_| {});
         let output = gather(BufReader::new(stdout), Arc::clone(&log), move |line| {
             if let Some(address) = line.strip_prefix("wearhouse listens on http://") {
                 let _ = found.send(address.trim().parse().expect("an address"));
             }
+            if let Some(url) = line.strip_prefix("metrics are at ") {
+                let _ = found_metrics.send(url.trim().to_owned());
+            }
         });
         let address = address.recv_timeout(std::time::Duration::from_secs(60));
         let Ok(address) = address else { panic!("the program does not listen: {}", log.lock().expect("log")) };
-        Program { child, address, log, gathering: vec![errors, output] }
+        Program { child, address, metrics, log, gathering: vec![errors, output] }
     }
 }
 
@@ -242,6 +250,14 @@ impl Program {
     pub fn terminate(&self) {
         let pid = self.pid().to_string();
         assert!(Command::new("kill").arg(pid).status().expect("kill").success());
+    }
+
+    /// What its metrics say at this moment.
+    pub async fn metrics(&self) -> String {
+        let url = self.metrics.recv_timeout(std::time::Duration::from_secs(10)).expect("an address");
+        let answer = reqwest::get(&url).await.expect("an answer");
+        assert_eq!(answer.status(), 200);
+        answer.text().await.expect("text")
     }
 
     /// Asks it to read its config anew.
