@@ -1,6 +1,7 @@
 //! The only floor that knows axum, askama and status codes. Every address of the house is on this page.
 
 mod admin;
+mod assets;
 mod auth;
 mod delivery;
 mod device;
@@ -15,7 +16,6 @@ mod state;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    http::header,
     middleware::{from_fn, map_request, map_response},
     routing::{MethodRouter, any, delete, get, post},
 };
@@ -105,10 +105,5 @@ fn gate() -> Router<App> {
 
 /// What needs no credential.
 fn open() -> Router<App> {
-    let asset = |kind: &'static str, text: &'static str| {
-        get(move || async move { ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "max-age=3600")], text) })
-    };
-    Router::new()
-        .route("/static/style.css", asset("text/css; charset=utf-8", include_str!("../../static/style.css")))
-        .route("/static/icon.svg", asset("image/svg+xml", include_str!("../../static/icon.svg")))
+    Router::new().route("/static/style.css", get(assets::style)).route("/static/icon.svg", get(assets::icon))
 }

@@ -1,0 +1,203 @@
+//! nginx with TLS: which versions it speaks, that everybody is sent there, and that the house behind it notices nothing.
+
+use std::{
+    fs,
+    io::Write,
+    os::unix::fs::symlink,
+    process::{Child, ChildStdin, Stdio},
+};
+
+use crate::support::{House, Nginx, Researcher, Watch, sha256, until};
+
+const HALF: usize = 1 << 20;
+
+/// The values of a header in an answer with its head.
+fn header<'a>(answer: &'a str, name: &str) -> Vec<&'a str> {
+    let head = answer.split("\r\n\r\n").next().unwrap_or_default();
+    let lines = head.lines().filter_map(|line| line.split_once(':'));
+    lines.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).collect()
+}
+
+#[tokio::test]
+async fn old_tls_is_refused_and_http_2_is_agreed_upon() {
+    let house = House::start().await;
+    let nginx = Nginx::start_tls(&house).await;
+    let said = async |arguments: &[&str]| nginx.tls().handshake(nginx.address, arguments).await;
+    // A client that would take anything: it is the server that refuses.
+    let careless = ["-cipher", "ALL:@SECLEVEL=0"];
+    for old in ["-tls1", "-tls1_1"] {
+        let said = said(&[careless.as_slice(), &[old]].concat()).await;
+        assert!(said.contains("alert protocol version"), "{old}: {said}");
+    }
+    for (new, name) in [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")] {
+        let said = said(&[new, "-alpn", "h2,http/1.1"]).await;
+        assert!(said.contains(&format!("New, {name}, Cipher is")) && said.contains("Verify return code: 0"), "{said}");
+        assert!(said.contains("ALPN protocol: h2"), "{said}");
+    }
+    // Not without authenticated encryption.
+    for weak in ["ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES256-SHA384"] {
+        let said = said(&["-tls1_2", "-cipher", &format!("{weak}:@SECLEVEL=0")]).await;
+        assert!(said.contains("alert handshake failure"), "{weak}: {said}");
+    }
+    let resumed = said(&["-tls1_2", "-reconnect"]).await;
+    assert!(resumed.contains("Reused, TLSv1.2") && !resumed.contains("TLS session ticket:"), "{resumed}");
+}
+
+#[tokio::test]
+async fn every_answer_over_tls_asks_for_tls_and_none_without() {
+    let mut house = House::start().await;
+    let nginx = Nginx::start_tls(&house).await;
+    let plain = Nginx::start(&house).await;
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, "a.csv", "1").await;
+    let login = format!("admin:{}", Researcher::PASSWORD);
+    let zip = format!("/uploads/zips/{uuid}.zip");
+    let file = format!("/uploads/recordings/{uuid}/");
+    let paths =
+        ["/", "/nowhere", "/static/style.css", &zip, &format!("{file}a.csv"), &format!("{file}missing.csv"), "/uploads/.house/x", "/auth"];
+    let check = async |expected: [u16; 8]| {
+        for (path, status) in paths.iter().zip(expected) {
+            let answer = nginx.tls().curl(&["-u", &login, &format!("{}{path}", nginx.base())]).await;
+            assert!(answer.starts_with(&format!("HTTP/2 {status}")), "{path}: {answer}");
+            assert_eq!(header(&answer, "strict-transport-security"), ["max-age=31536000"], "{path}: {answer}");
+            assert_eq!(header(&answer, "server"), ["nginx"], "{path}");
+            let answer = plain.researcher().get(path).await;
+            assert_eq!((answer.status().as_u16(), answer.headers().get("strict-transport-security")), (status, None), "{path}");
+        }
+    };
+    check([200, 404, 200, 200, 200, 404, 403, 404]).await;
+    house.stop().await;
+    check([503, 503, 503, 503, 503, 503, 403, 404]).await;
+}
+
+#[tokio::test]
+async fn http_is_sent_to_https_with_its_method_and_its_body() {
+    let house = House::start().await;
+    let nginx = Nginx::start_tls(&house).await;
+    let base = nginx.tls().http_base();
+    let large = "1".repeat(3 << 20);
+    let file = house.folder.path().join("large");
+    fs::write(&file, &large).expect("written");
+    let body = format!("@{}", file.display());
+    for method in ["GET", "HEAD", "POST", "PUT", "DELETE"] {
+        let mut arguments = vec!["--max-redirs", "0"];
+        arguments.extend(match method {
+            "HEAD" => vec!["-I"],
+            "POST" | "PUT" => vec!["-X", method, "--data-binary", &body],
+            _ => vec!["-X", method],
+        });
+        for path in ["/recording/new/?uuid=x%2Fy", "/", "//x/../y", "/.well-known/acme-challenge", "/.well-known/x", "/.git/config"] {
+            let address = format!("{base}{path}");
+            let answer = nginx.tls().curl(&[arguments.as_slice(), &["--path-as-is", &address]].concat()).await;
+            assert!(answer.starts_with("HTTP/1.1 308 "), "{method} {path}: {answer}");
+            assert_eq!(header(&answer, "location"), [format!("{}{path}", nginx.base())], "{method}");
+        }
+    }
+    // curl does what a 308 says: method and body arrive, at the door that asks for a token.
+    let address = format!("{base}/recording/new/?uuid=67e55044-10b1-426f-9247-bb680e5fe0c8");
+    let answer = nginx.tls().curl(&["-L", "--data-binary", &body, &address]).await;
+    assert!(answer.contains("HTTP/2 401"), "{answer}");
+    // HTTP at the door of TLS is no redirect either.
+    let answer = nginx.tls().curl(&[&nginx.base().replace("https", "http")]).await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+}
+
+#[tokio::test]
+async fn certbots_answers_are_served_over_http_and_nothing_beside_them() {
+    let house = House::start().await;
+    let nginx = Nginx::start_tls(&house).await;
+    let folder = nginx.challenges().join(".well-known/acme-challenge");
+    fs::create_dir_all(folder.join("folder")).expect("a folder");
+    fs::write(folder.join("token_-1"), "proof").expect("written");
+    fs::write(nginx.challenges().join("secret"), "secret").expect("written");
+    symlink(nginx.challenges().join("secret"), folder.join("link")).expect("a link");
+    let base = format!("{}/.well-known/acme-challenge", nginx.tls().http_base());
+    for (path, status) in [("/token_-1", 200), ("/other", 404), ("/folder", 404), ("/folder/", 404), ("/", 404), ("/link", 404)] {
+        let answer = nginx.tls().curl(&[&format!("{base}{path}")]).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
+        assert_eq!(answer.ends_with("proof"), status == 200, "{path}: {answer}");
+        assert!(header(&answer, "location").is_empty() && !answer.contains("secret"), "{path}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_behind_tls_takes_what_comes_from_its_own_site_only() {
+    let house = House::start().await;
+    let nginx = Nginx::start_tls(&house).await;
+    house.researcher().poll("w").await;
+    let id = house.researcher().request_of("w").await["id"].as_str().expect("an id").to_owned();
+    let login = format!("admin:{}", Researcher::PASSWORD);
+    let address = format!("{}/tokenauth/check/{id}/grant", nginx.base());
+    for version in ["--http2", "--http1.1"] {
+        for evil in ["https://evil.example", "https://127.0.0.1:1", "null"] {
+            let answer = nginx.tls().curl(&[version, "-u", &login, "-X", "POST", "-H", &format!("Origin: {evil}"), &address]).await;
+            assert!(answer.split(' ').nth(1) == Some("403"), "{version} {evil}: {answer}");
+        }
+    }
+    assert_eq!(house.researcher().poll("w").await["status"], "pending");
+    let own = format!("Origin: {}", nginx.base());
+    let answer = nginx.tls().curl(&["-u", &login, "-X", "POST", "-H", &own, &address]).await;
+    assert!(answer.starts_with("HTTP/2 303"), "{answer}");
+    assert_eq!(house.researcher().poll("w").await["status"], "grant");
+}
+
+/// An upload over HTTP/2 whose first half has been sent.
+struct Upload {
+    curl: Child,
+    body: ChildStdin,
+}
+
+impl Upload {
+    fn begin(nginx: &Nginx, watch: &Watch, uuid: &str) -> Self {
+        let mut curl = nginx.tls().curl_command();
+        curl.args(["--http2", "-X", "POST", "-T", "-", "-H", "Content-Type: multipart/form-data; boundary=B"]);
+        curl.args(["-H", &format!("Authorization: Bearer {}", watch.token), &format!("{}/recording/new/?uuid={uuid}", nginx.base())]);
+        let mut curl = curl.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("curl");
+        let body = curl.stdin.take().expect("piped");
+        Self { curl, body }
+    }
+
+    /// Sends beside the test, whose thread the house needs.
+    async fn send(mut self, bytes: Vec<u8>) -> Self {
+        let send = move || {
+            self.body.write_all(&bytes).and_then(|()| self.body.flush()).expect("sent");
+            self
+        };
+        tokio::task::spawn_blocking(send).await.expect("no panic")
+    }
+
+    async fn finish(self) -> String {
+        let Self { curl, body } = self;
+        drop(body);
+        let output = tokio::task::spawn_blocking(move || curl.wait_with_output()).await.expect("no panic").expect("its output");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+#[tokio::test]
+async fn an_upload_by_http_2_is_handed_on_as_it_comes_and_a_cut_one_leaves_nothing() {
+    let house = House::start().await;
+    let nginx = Nginx::start_tls(&house).await;
+    let watch = house.watch("w").await;
+    for cut in [true, false] {
+        let uuid = watch.new_dataset().await;
+        let first = "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\n";
+        let upload = Upload::begin(&nginx, &watch, &uuid).send([first.as_bytes(), &vec![b'1'; HALF]].concat()).await;
+        until("the first half is on the disk", async || {
+            house.incoming().iter().any(|file| fs::metadata(file).is_ok_and(|file| file.len() > 0))
+        })
+        .await;
+        if cut {
+            let mut upload = upload;
+            upload.curl.kill().expect("killed");
+            upload.curl.wait().expect("its end");
+            until("nothing is left of it", async || house.incoming().is_empty()).await;
+            assert!(house.researcher().files(&uuid).await.is_empty());
+        } else {
+            let answer = upload.send(b"\r\n--B--\r\n".to_vec()).await.finish().await;
+            assert!(answer.starts_with("HTTP/2 200"), "{answer}");
+            assert_eq!(house.researcher().files(&uuid).await, [("a.csv".to_owned(), sha256(&vec![b'1'; HALF]))]);
+        }
+    }
+}
