@@ -1,10 +1,10 @@
 //! What nginx refuses by itself, and what it must not: sizes, rates, callers with a false name, a house that is not there.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use reqwest::{Client, Response, header::ACCEPT};
-use wearhouse::storage::RealDisk;
+use wearhouse::{config::Config, storage::RealDisk};
 
 use crate::support::{House, Nginx, Researcher, Setup, Watch, until};
 
@@ -24,10 +24,14 @@ async fn sixty_watches_behind_one_address_all_come_in() {
     let nginx = Nginx::start(&house).await;
     // Each has a connection of its own, and all of them ask at once, again and again.
     let watches: Vec<_> = (0..60).map(|n| (nginx.researcher(), format!("w{n}"))).collect();
-    for status in ["new", "pending", "pending", "pending", "pending"] {
-        let answers = join_all(watches.iter().map(|(watch, identifier)| watch.poll(identifier))).await;
-        assert!(answers.iter().all(|answer| answer["status"] == status), "{answers:?}");
-    }
+    let polls = async {
+        for status in ["new", "pending", "pending", "pending", "pending"] {
+            let answers = join_all(watches.iter().map(|(watch, identifier)| watch.poll(identifier))).await;
+            assert!(answers.iter().all(|answer| answer["status"] == status), "{answers:?}");
+        }
+    };
+    // A watch waits no longer for one answer.
+    tokio::time::timeout(Duration::from_secs(10), polls).await.expect("nobody was held up");
     for request in house.researcher().json("/api/v1/requests").await.as_array().expect("an array") {
         let id = request["id"].as_str().expect("an id");
         assert_eq!(house.researcher().post(&format!("/api/v1/requests/{id}/grant")).await, 204);
@@ -90,13 +94,14 @@ async fn wrong_logins_are_counted_for_who_makes_them_whatever_name_he_gives_hims
 }
 
 #[tokio::test]
-async fn nginx_takes_what_the_house_takes_and_no_more() {
-    let house = House::start_with(Arc::new(RealDisk), |config| config.limits.max_upload_mib = 1).await;
-    let nginx = Nginx::start_with(&house, Setup { lines: &[("4096m", "1m")], ..Setup::default() }).await;
+async fn nginx_takes_an_upload_up_to_its_limit() {
+    let house = House::start().await;
+    let nginx = Nginx::start_with(&house, Setup { lines: &[("size 4096m;", "size 2m;")], ..Setup::default() }).await;
     let watch = nginx.watch(&house.watch("w").await);
     let uuid = watch.new_dataset().await;
-    let limit = 1 << 20;
+    let limit = 2 << 20;
     for announced in [true, false] {
+        // Around the file are the lines of its part.
         for (length, expected) in [(limit - 500, 200), (limit + 1, 413)] {
             let bytes = vec![b'1'; length];
             // A body that comes as a stream does not say how long it is.
@@ -109,6 +114,20 @@ async fn nginx_takes_what_the_house_takes_and_no_more() {
     until("nothing is left of the others", async || house.incoming().is_empty()).await;
 }
 
+#[test]
+fn the_numbers_of_nginx_fit_those_of_the_house() {
+    let text = include_str!("../../../nginx/wearhouse.conf");
+    let number = |directive: &str| -> u64 {
+        let lines: Vec<_> = text.lines().filter_map(|line| line.trim().strip_prefix(directive)).collect();
+        lines.last().and_then(|rest| rest.trim().trim_end_matches(['m', 's', ';']).parse().ok()).expect("a number")
+    };
+    let config = Config::default();
+    assert!(number("client_max_body_size ") >= config.limits.max_upload_mib);
+    assert!(number("client_header_timeout ") >= config.limits.header_seconds);
+    assert!(number("client_body_timeout ") > config.limits.stall_seconds);
+    assert!(number("proxy_read_timeout ") > config.zip.wait_seconds);
+}
+
 fn once(bytes: Vec<u8>) -> impl futures_util::Stream<Item = std::io::Result<Vec<u8>>> + Send {
     futures_util::stream::iter([Ok(bytes)])
 }
@@ -118,7 +137,7 @@ async fn a_house_that_is_not_there_is_a_page_to_a_person() {
     let mut house = House::start().await;
     let nginx = Nginx::start(&house).await;
     house.stop().await;
-    for path in ["/", "/static/icon.svg", "/uploads/zips/67e55044-10b1-426f-9247-bb680e5fe0c8.zip", "/recording/list/x.json"] {
+    for path in ["/", "/static/icon.svg", "/uploads/zips/67e55044-10b1-426f-9247-bb680e5fe0c8.zip", "/recording/x.gif"] {
         let answer = nginx.researcher().request("GET", path).header(ACCEPT, "text/html").send().await.expect("an answer");
         let header = |name: &str| answer.headers()[name].to_str().expect("text").to_owned();
         assert_eq!((answer.status().as_u16(), header("retry-after").as_str()), (503, "60"), "{path}");
