@@ -3,6 +3,7 @@
 mod delivery;
 mod edge;
 mod gate;
+mod http2;
 mod logs;
 mod okhttp;
 mod ranges;
