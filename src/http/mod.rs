@@ -1,6 +1,7 @@
 //! The only floor that knows axum, askama and status codes. Every address of the house is on this page.
 
 mod admin;
+mod assets;
 mod auth;
 mod delivery;
 mod device;
@@ -18,7 +19,6 @@ mod state;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    http::header,
     middleware::{from_fn, map_request, map_response},
     routing::{MethodRouter, any, delete, get, post},
 };
@@ -132,15 +132,9 @@ fn gate() -> Router<App> {
 
 /// What needs no credential.
 fn open() -> Router<App> {
-    let asset = |kind: &'static str, text: &'static str| {
-        get(move || async move { ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "max-age=3600")], text) })
-    };
     let probes = Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .layer(map_response(gatekeeper::no_store));
-    Router::new()
-        .merge(probes)
-        .route("/static/style.css", asset("text/css; charset=utf-8", include_str!("../../static/style.css")))
-        .route("/static/icon.svg", asset("image/svg+xml", include_str!("../../static/icon.svg")))
+    Router::new().merge(probes).route("/static/style.css", get(assets::style)).route("/static/icon.svg", get(assets::icon))
 }

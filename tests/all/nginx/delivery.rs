@@ -11,7 +11,7 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-use crate::support::{Call, House, Nginx, Researcher, WatchedDisk, contents, raw_get};
+use crate::support::{Call, House, Nginx, Researcher, Setup, WatchedDisk, contents, raw_get};
 
 #[tokio::test]
 async fn a_zip_holds_whatever_was_acknowledged_before_the_question_while_its_dataset_grows() {
@@ -174,7 +174,7 @@ async fn a_worker_without_privileges_reads_the_zips_and_nothing_of_the_houses_ow
     // A second way to everything, without a gate: what is refused here, the file system refuses.
     let (uploads, socket) = (house.config.storage.uploads.display(), house.folder.path().join("open.sock"));
     let more = format!("server {{ listen unix:{}; location / {{ root {uploads}; }} }}", socket.display());
-    let nginx = Nginx::start_as("nobody nogroup", &house, &more).await;
+    let nginx = Nginx::start_with(&house, Setup { user: "nobody nogroup", more: &more, ..Setup::default() }).await;
     assert_eq!(nginx.researcher().zip_contents(&uuid).await.len(), 1);
     assert_eq!(raw_get(nginx.address, format!("/uploads/recordings/{uuid}/a.csv").as_bytes(), true).await.status, 200);
     let client = reqwest::Client::builder().unix_socket(socket).build().expect("a client");

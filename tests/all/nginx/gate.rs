@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::symlink};
 
-use crate::support::{House, Nginx, raw_get};
+use crate::support::{House, Nginx, Researcher, raw_get};
 
 /// Stands in every file that nobody may get.
 const SECRET: &str = "not for anybody";
@@ -144,6 +144,20 @@ async fn nginx_and_the_server_give_the_same_verdict_on_every_way_around() {
             assert!(expected == 200 || !answer.text.contains("\r\nlocation:"), "{path}");
         }
     }
+}
+
+#[tokio::test]
+async fn http_2_is_no_way_around_either() {
+    let (house, uuid) = house_with_traps().await;
+    let nginx = Nginx::start_tls(&house).await;
+    let addresses: Vec<_> = WAYS.iter().map(|(way, ..)| format!("{}{}", nginx.base(), spell(way, &uuid))).collect();
+    let login = format!("admin:{}", Researcher::PASSWORD);
+    let options = ["--http2", "--path-as-is", "-g", "-u", &login];
+    let answers = nginx.tls().curl(&[options.to_vec(), addresses.iter().map(String::as_str).collect()].concat()).await;
+    let statuses: Vec<u16> = answers.split("HTTP/2 ").skip(1).map(|answer| answer[..3].parse().expect("a status")).collect();
+    let expected: Vec<u16> = WAYS.iter().map(|(_, through_nginx, _)| *through_nginx).collect();
+    assert_eq!(statuses, expected);
+    assert!(!answers.contains(SECRET));
 }
 
 #[tokio::test]

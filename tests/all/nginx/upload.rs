@@ -1,8 +1,8 @@
 //! Uploads through nginx: handed on while they come in, and told apart from a redirect or a dead house.
 
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::io::AsyncWriteExt;
 
-use crate::support::{House, Nginx, Watch, read_answer, sha256, until};
+use crate::support::{Connection, House, Nginx, Watch, read_answer, sha256, until};
 
 const BOUNDARY: &str = "frontier";
 /// More than the server gathers before it writes.
@@ -17,7 +17,7 @@ enum Framing {
 
 /// An upload of `2 * HALF` bytes of which the first half has been sent.
 struct Upload {
-    stream: TcpStream,
+    stream: Box<dyn Connection>,
     framing: Framing,
 }
 
@@ -33,7 +33,7 @@ impl Upload {
         let head = format!(
             "POST /recording/new/?uuid={uuid} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nAuthorization: Bearer {token}\r\nContent-Type: multipart/form-data; boundary={BOUNDARY}\r\n{framed}\r\n\r\n"
         );
-        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        let mut stream = nginx.connect().await;
         stream.write_all(head.as_bytes()).await.expect("sent");
         let mut upload = Self { stream, framing };
         upload.send(first.as_bytes()).await;
@@ -47,6 +47,8 @@ impl Upload {
             Framing::Chunked => [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat(),
         };
         self.stream.write_all(&framed).await.expect("sent");
+        // TLS keeps back what has not been flushed.
+        self.stream.flush().await.expect("sent");
     }
 
     async fn finish(mut self) -> u16 {
@@ -54,6 +56,7 @@ impl Upload {
         self.send(last().as_bytes()).await;
         if matches!(self.framing, Framing::Chunked) {
             self.stream.write_all(b"0\r\n\r\n").await.expect("sent");
+            self.stream.flush().await.expect("sent");
         }
         read_answer(&mut self.stream).await.status
     }
@@ -63,12 +66,21 @@ fn last() -> String {
     format!("\r\n--{BOUNDARY}--\r\n")
 }
 
+/// Each way in which an upload comes to nginx.
+async fn ways(house: &House) -> Vec<(Nginx, Framing)> {
+    let mut ways = Vec::new();
+    for framing in [Framing::Announced, Framing::Chunked] {
+        ways.push((Nginx::start(house).await, framing));
+        ways.push((Nginx::start_tls(house).await, framing));
+    }
+    ways
+}
+
 #[tokio::test]
 async fn the_house_sees_the_first_bytes_before_the_last_are_sent() {
     let house = House::start().await;
-    let nginx = Nginx::start(&house).await;
     let watch = house.watch("w").await;
-    for framing in [Framing::Announced, Framing::Chunked] {
+    for (nginx, framing) in ways(&house).await {
         let uuid = watch.new_dataset().await;
         let upload = Upload::begin(&nginx, &watch, &uuid, framing).await;
         until("the first half is on the disk", async || {
@@ -84,9 +96,8 @@ async fn the_house_sees_the_first_bytes_before_the_last_are_sent() {
 #[tokio::test]
 async fn an_upload_that_breaks_off_leaves_nothing() {
     let house = House::start().await;
-    let nginx = Nginx::start(&house).await;
     let watch = house.watch("w").await;
-    for framing in [Framing::Announced, Framing::Chunked] {
+    for (nginx, framing) in ways(&house).await {
         let uuid = watch.new_dataset().await;
         let upload = Upload::begin(&nginx, &watch, &uuid, framing).await;
         until("the upload has begun", async || !house.incoming().is_empty()).await;

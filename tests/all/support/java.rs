@@ -23,8 +23,17 @@ static CLASSES: LazyLock<PathBuf> = LazyLock::new(|| {
 
 /// A command that runs a class. The locale tells Java how file names are written.
 pub fn java(class: &str) -> Command {
+    java_with(&[], class)
+}
+
+/// The same in a Java with these options.
+fn java_with(options: &[String], class: &str) -> Command {
     let mut command = Command::new("java");
-    command.args(["-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp"]).arg(format!("{}:{OKHTTP}", CLASSES.display())).arg(class);
+    command
+        .args(options)
+        .args(["-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp"])
+        .arg(format!("{}:{OKHTTP}", CLASSES.display()))
+        .arg(class);
     command.env("LC_ALL", "C.UTF-8");
     command
 }
@@ -47,7 +56,16 @@ pub struct FieldApp {
 impl FieldApp {
     /// Starts it with the folder that holds its runs, and its token if it has one.
     pub fn start(base: &str, identifier: &str, folder: &Path) -> Self {
-        let mut child = java("Watch").args([base, identifier]).arg(folder).stdout(Stdio::piped()).spawn().expect("java");
+        Self::run(java("Watch").args([base, identifier]).arg(folder))
+    }
+
+    /// Starts it with a token in its folder, in a Java with these options.
+    pub fn start_with(options: &[String], base: &str, folder: &Path) -> Self {
+        Self::run(java_with(options, "Watch").args([base, "unused"]).arg(folder))
+    }
+
+    fn run(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("java");
         let stdout = BufReader::new(child.stdout.take().expect("piped"));
         let steps = Arc::new(Mutex::new(Vec::new()));
         let gathered = Arc::clone(&steps);

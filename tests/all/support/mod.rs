@@ -7,14 +7,16 @@ mod link;
 mod nginx;
 mod people;
 mod raw;
+mod tls;
 
 pub use disk::{Call, Held, WatchedDisk};
 pub use house::{House, Program, config_text, list};
 pub use java::{FieldApp, java};
 pub use link::{Fault, Link};
-pub use nginx::Nginx;
+pub use nginx::{Nginx, Setup};
 pub use people::{Researcher, Watch, contents, hex, sha256};
 pub use raw::{RawAnswer, begin_upload, head, part, raw, raw_get, read_answer};
+pub use tls::Connection;
 
 /// Waits until `done` says yes; the only way in which a test waits. Panics after 30 s with what was waited for.
 pub async fn until<F: AsyncFnMut() -> bool>(what: &str, mut done: F) {

@@ -4,7 +4,7 @@ use std::{
     fs,
     net::{SocketAddr, TcpListener},
     os::unix::fs::PermissionsExt,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command},
     sync::atomic::{AtomicU16, Ordering},
 };
@@ -13,37 +13,77 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use super::{House, Researcher, Watch, until};
+use super::{
+    House, Researcher, Watch,
+    tls::{Connection, Tls},
+    until,
+};
 
 /// The file as it is handed out.
-const CONFIGURATION: &str = include_str!("../../../nginx/wearhouse.conf");
+const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/nginx/wearhouse.conf");
 
-/// nginx in a folder and on a port of its own. Ended when it is dropped.
+/// How docs/nginx.md makes plain HTTP of it, for an nginx behind somebody else's TLS.
+const WITHOUT_TLS: &str = "sed -e '/^# HTTP:/,/^}/d' -e '/^ *ssl_/d' -e 's/443 ssl http2/80/'";
+
+/// What is not as usual about an nginx.
+pub struct Setup<'a> {
+    /// Who its workers run as, with the group (if this is root, else who runs the test).
+    pub user: &'a str,
+    /// What it serves beside the house.
+    pub more: &'a str,
+    /// Lines of the operator's file, and what stands there instead.
+    pub lines: &'a [(&'a str, &'a str)],
+}
+
+impl Default for Setup<'_> {
+    fn default() -> Self {
+        Self { user: "root", more: "", lines: &[] }
+    }
+}
+
+/// nginx in a folder and on ports of its own. Ended when it is dropped.
 pub struct Nginx {
     child: Child,
     folder: TempDir,
+    tls: Option<Tls>,
     pub address: SocketAddr,
 }
 
 impl Nginx {
+    /// Over plain HTTP.
     pub async fn start(house: &House) -> Self {
-        Self::start_as("root", house, "").await
+        Self::start_with(house, Setup::default()).await
     }
 
-    /// Its workers run as `user` with its group (if this is root, else as who runs the test), and it serves `more` beside the house.
-    pub async fn start_as(user: &str, house: &House, more: &str) -> Self {
+    /// The same with something else about it.
+    pub async fn start_with(house: &House, setup: Setup<'_>) -> Self {
+        Self::run(house, setup, without_tls(), None).await
+    }
+
+    /// With TLS, and a server beside it that sends everybody there.
+    pub async fn start_tls(house: &House) -> Self {
+        Self::start_tls_with(house, Setup::default()).await
+    }
+
+    /// The same with something else about it.
+    pub async fn start_tls_with(house: &House, setup: Setup<'_>) -> Self {
+        Self::run(house, setup, fs::read_to_string(CONFIGURATION).expect("readable"), Some(Tls::new())).await
+    }
+
+    async fn run(house: &House, setup: Setup<'_>, text: String, tls: Option<Tls>) -> Self {
         let folder = TempDir::new().expect("a folder");
         open_to_workers(folder.path());
         open_to_workers(house.folder.path());
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        fs::write(folder.path().join("wearhouse.conf"), adapted(house, folder.path(), address)).expect("written");
+        let address = free_address();
+        let text = adapted(text, house, folder.path(), address, tls.as_ref());
+        fs::write(folder.path().join("wearhouse.conf"), replaced(text, setup.lines)).expect("written");
         let main = folder.path().join("nginx.conf");
-        fs::write(&main, main_configuration(user, folder.path(), more)).expect("written");
+        fs::write(&main, main_configuration(setup.user, folder.path(), setup.more)).expect("written");
         let mut command = Command::new("nginx");
         // Until it has read where to log, it would log to the machine's own file.
         command.arg("-p").arg(folder.path()).arg("-c").arg(main).arg("-e").arg(folder.path().join("main.log"));
         let child = command.spawn().expect("nginx (apt-get install nginx)");
-        let mut nginx = Self { child, folder, address };
+        let mut nginx = Self { child, folder, tls, address };
         until("nginx listens", async || {
             let ended = nginx.child.try_wait().expect("its state");
             assert!(ended.is_none(), "nginx does not run: {}", nginx.logs());
@@ -53,8 +93,27 @@ impl Nginx {
         nginx
     }
 
+    /// What stands only in an nginx with TLS.
+    pub fn tls(&self) -> &Tls {
+        self.tls.as_ref().expect("started with TLS")
+    }
+
+    /// A connection, encrypted if it is one with TLS.
+    pub async fn connect(&self) -> Box<dyn Connection> {
+        let stream = TcpStream::connect(self.address).await.expect("a connection");
+        match &self.tls {
+            Some(tls) => Box::new(tls.encrypt(stream).await),
+            None => Box::new(stream),
+        }
+    }
+
+    /// A folder of the test, from which certbot's files are served.
+    pub fn challenges(&self) -> PathBuf {
+        self.folder.path().join("certbot")
+    }
+
     pub fn base(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", if self.tls.is_some() { "https" } else { "http" }, self.address)
     }
 
     pub fn researcher(&self) -> Researcher {
@@ -82,18 +141,43 @@ impl Drop for Nginx {
     }
 }
 
+/// The operator's file as the documented command leaves it.
+fn without_tls() -> String {
+    let documented = include_str!("../../../docs/nginx.md");
+    assert!(documented.contains(WITHOUT_TLS), "docs/nginx.md says it otherwise");
+    let output = Command::new("sh").args(["-c", &format!("{WITHOUT_TLS} {CONFIGURATION}")]).output().expect("sed");
+    String::from_utf8(output.stdout).expect("text")
+}
+
 /// The operator's file with the marked lines adapted, and its logs in a folder of the test.
-fn adapted(house: &House, folder: &Path, address: SocketAddr) -> String {
-    let lines = [
+fn adapted(text: String, house: &House, folder: &Path, address: SocketAddr, tls: Option<&Tls>) -> String {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let mut lines = vec![
         ("server 127.0.0.1:8080;", format!("server {};", house.address)),
-        ("listen 80;", format!("listen {address};")),
-        ("listen [::]:80;", String::new()),
         ("root /srv/wearhouse;", format!("root {};", house.folder.path().display())),
-        ("/var/log/nginx/wearhouse.access.log", folder.join("wearhouse.access.log").display().to_string()),
-        ("/var/log/nginx/wearhouse.error.log", folder.join("wearhouse.error.log").display().to_string()),
+        ("/var/log/nginx/wearhouse.access.log", path("wearhouse.access.log")),
+        ("/var/log/nginx/wearhouse.error.log", path("wearhouse.error.log")),
+        ("    listen [::]:80;\n", String::new()),
     ];
-    lines.iter().fold(CONFIGURATION.to_owned(), |text, (line, ours)| {
-        assert_eq!(text.matches(line).count(), 1, "{line}");
+    match tls {
+        None => lines.push(("listen 80;", format!("listen {address};"))),
+        Some(tls) => lines.extend([
+            ("listen 80;", format!("listen {};", tls.http)),
+            ("listen 443 ssl http2;", format!("listen {address} ssl http2;")),
+            ("    listen [::]:443 ssl http2;\n", String::new()),
+            ("https://$host$request_uri", format!("https://{address}$request_uri")),
+            ("/etc/nginx/certs/fullchain.pem", tls.certificate().display().to_string()),
+            ("/etc/nginx/certs/privkey.pem", tls.key().display().to_string()),
+            ("root /var/www/certbot;", format!("root {};", path("certbot"))),
+        ]),
+    }
+    let lines: Vec<_> = lines.iter().map(|(line, ours)| (*line, ours.as_str())).collect();
+    replaced(text, &lines)
+}
+
+fn replaced(text: String, lines: &[(&str, &str)]) -> String {
+    lines.iter().fold(text, |text, (line, ours)| {
+        assert!(text.contains(line), "{line}");
         text.replace(line, ours)
     })
 }
@@ -113,12 +197,13 @@ fn open_to_workers(folder: &Path) {
 }
 
 /// A port below those that the kernel gives away by itself, so that no other test gets it before nginx does.
-fn free_port() -> u16 {
+pub fn free_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = std::process::id() % 12_000;
     (0..12_000)
         .map(|_| 20_000 + (u32::from(NEXT.fetch_add(1, Ordering::Relaxed)) + first) % 12_000)
         .filter_map(|port| u16::try_from(port).ok())
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .map(|port| SocketAddr::from(([127, 0, 0, 1], port)))
+        .find(|address| TcpListener::bind(address).is_ok())
         .expect("a free port")
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
@@ -40,7 +40,7 @@ pub async fn raw_get(address: SocketAddr, path: &[u8], with_login: bool) -> RawA
 }
 
 /// Reads an answer until the server closes.
-pub async fn read_answer(stream: &mut TcpStream) -> RawAnswer {
+pub async fn read_answer(stream: &mut (impl AsyncRead + Unpin)) -> RawAnswer {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
     let text = String::from_utf8_lossy(&answer).into_owned();
