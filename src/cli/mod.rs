@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod check;
+mod doctor;
 mod hash_password;
 mod logging;
 mod reindex;
@@ -32,6 +33,8 @@ enum Command {
     Serve,
     /// Say everything that is wrong with the config, and change nothing.
     Check,
+    /// Ask a running server what a watch will ask, and say what is wrong and what to do.
+    Doctor(doctor::Questions),
     /// Read a password from standard input and print its hash, for users in the config.
     HashPassword,
     /// Compare the catalog with the disk and say what differs; with --apply, mend the catalog. No server may be running.
@@ -49,6 +52,7 @@ pub fn run() -> ExitCode {
     let done = match &arguments.command {
         None | Some(Command::Serve) => serve::serve(&arguments.config, arguments.listen),
         Some(Command::Check) => check::check(&arguments.config),
+        Some(Command::Doctor(questions)) => doctor::doctor(questions),
         Some(Command::HashPassword) => hash_password::hash_password(),
         Some(Command::Reindex { apply }) => reindex::reindex(&arguments.config, *apply),
     };
