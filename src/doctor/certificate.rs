@@ -22,13 +22,26 @@ use super::{
 const DAYS_TO_ACT: i64 = 21;
 const DAY: i64 = 24 * 60 * 60;
 
+/// Whom to believe.
+pub(super) struct Authorities {
+    /// Whom watches believe.
+    pub(super) watches: RootCertStore,
+    /// Whom the operator believes besides.
+    pub(super) operator: Vec<CertificateDer<'static>>,
+}
+
+/// The public authorities. Those of Mozilla are near enough to those of Android.
+pub(super) fn known_to_watches() -> RootCertStore {
+    RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }
+}
+
 /// Holds the certificates that a server shows, its own first, against what a watch asks of them.
-pub(super) fn judge(shown: &[CertificateDer<'_>], server: &Server, trusted: &[CertificateDer<'static>], now: SystemTime) -> Vec<Finding> {
+pub(super) fn judge(shown: &[CertificateDer<'_>], server: &Server, believed: Authorities, now: SystemTime) -> Vec<Finding> {
     let parsed: Result<Vec<_>, _> = shown.iter().map(|der| X509Certificate::from_der(der).map(|(_, parsed)| parsed)).collect();
     match (parsed.as_deref(), shown.first().map(ParsedCertificate::try_from)) {
         (Ok(parsed @ [own, ..]), Some(Ok(leaf))) => {
             let now = seconds(now);
-            vec![chain(&leaf, shown, parsed, trusted, now), name(&leaf, own, server), validity(own, now)]
+            vec![chain(&leaf, shown, parsed, believed, now), name(&leaf, own, server), validity(own, now)]
         }
         _ => vec![Check::Chain.fail("the certificate cannot be read: have one made anew, by a public authority")],
     }
@@ -38,17 +51,17 @@ fn chain(
     leaf: &ParsedCertificate<'_>,
     shown: &[CertificateDer<'_>],
     parsed: &[X509Certificate<'_>],
-    trusted: &[CertificateDer<'static>],
+    believed: Authorities,
     now: i64,
 ) -> Finding {
     // At a time when the server's own is valid: that it is not now is told elsewhere.
     let validity = parsed[0].validity();
     let at = now.clamp(validity.not_before.timestamp(), validity.not_after.timestamp());
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let Authorities { watches: mut roots, operator } = believed;
     let Err(error) = verify(leaf, &roots, shown, at) else {
         return Check::Chain.ok(format!("complete, from an authority that watches trust ({})", parsed[0].issuer()));
     };
-    roots.add_parsable_certificates(trusted.iter().cloned());
+    roots.add_parsable_certificates(operator);
     match verify(leaf, &roots, shown, at) {
         Ok(()) => Check::Chain.warn("complete, but only --trust-ca knows its authority: the app in the field trusts no private one"),
         Err(_) => Check::Chain.fail(mistake(parsed, &error)),
@@ -126,4 +139,69 @@ fn seconds(time: SystemTime) -> i64 {
 
 fn day(seconds: i64) -> String {
     Timestamp::from_second(seconds).map_or_else(|_| "?".to_owned(), |time| time.strftime("%Y-%m-%d").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+
+    use super::*;
+    use crate::doctor::Verdict;
+
+    fn parameters(name: &str, days: [i64; 2]) -> CertificateParams {
+        let mut parameters = CertificateParams::new([name.to_owned()]).expect("a name");
+        parameters.distinguished_name.push(DnType::CommonName, name);
+        let [start, end] = days.map(|days| UNIX_EPOCH + Duration::from_secs((days * DAY).unsigned_abs()));
+        (parameters.not_before, parameters.not_after) = (start.into(), end.into());
+        parameters
+    }
+
+    /// What is said on day 1000 of a chain whose intermediate and own certificate are valid on these days.
+    fn findings(intermediate: [i64; 2], own: [i64; 2]) -> Vec<(Verdict, String)> {
+        let mut params = [parameters("root", [1, 2000]), parameters("intermediate", intermediate)];
+        for params in &mut params {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
+        let [root, middle] = params;
+        let keys = [(); 3].map(|()| KeyPair::generate().expect("a key"));
+        let root_certificate = root.self_signed(&keys[0]).expect("a certificate");
+        let middle_certificate = middle.signed_by(&keys[1], &Issuer::new(root, &keys[0])).expect("a certificate");
+        let own = parameters("name", own).signed_by(&keys[2], &Issuer::new(middle, &keys[1])).expect("a certificate");
+        let mut watches = RootCertStore::empty();
+        watches.add(root_certificate.der().clone()).expect("a root");
+        let shown = [own.der().clone(), middle_certificate.der().clone()];
+        let now = UNIX_EPOCH + Duration::from_secs((1000 * DAY).unsigned_abs());
+        let server = "https://name".parse().expect("a server");
+        let findings = judge(&shown, &server, Authorities { watches, operator: Vec::new() }, now);
+        findings.into_iter().map(|finding| (finding.verdict, finding.says)).collect()
+    }
+
+    #[test]
+    fn what_watches_know_is_good() {
+        let findings = findings([1, 2000], [990, 1080]);
+        assert!(findings.iter().all(|(verdict, _)| *verdict == Verdict::Ok), "{findings:?}");
+        assert_eq!(findings[2].1, "until 1972-12-16, 80 days left");
+    }
+
+    #[test]
+    fn an_expired_certificate_does_not_break_the_chain_and_an_expired_intermediate_does() {
+        let verdicts = |findings: Vec<(Verdict, String)>| findings.into_iter().map(|(verdict, _)| verdict).collect::<Vec<_>>();
+        assert_eq!(verdicts(findings([1, 2000], [900, 990])), [Verdict::Ok, Verdict::Ok, Verdict::Fail]);
+        let expired = findings([1, 995], [990, 1080]);
+        assert!(expired[0].1.contains("an intermediate certificate has expired"), "{expired:?}");
+        assert_eq!(verdicts(expired), [Verdict::Fail, Verdict::Ok, Verdict::Ok]);
+    }
+
+    #[test]
+    fn the_public_authorities_are_among_those_of_watches() {
+        assert!(known_to_watches().len() > 50);
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_said_to_be_none() {
+        let server = "https://name".parse().expect("a server");
+        let findings =
+            judge(&[vec![1].into()], &server, Authorities { watches: known_to_watches(), operator: Vec::new() }, SystemTime::now());
+        assert!(findings[0].says.contains("cannot be read"), "{findings:?}");
+    }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// What nobody may read from outside.
-const PRIVATE: [&str; 3] = ["/uploads/.house/", "/uploads/.house/catalog.db", "/metrics"];
+const PRIVATE: [&str; 3] = ["/uploads/.house/", "/uploads/.house/catalog.sqlite", "/metrics"];
 
 /// An address that everybody may read, for what stands in the head of every good answer.
 const OPEN: &str = "/static/style.css";

@@ -47,7 +47,7 @@ pub async fn examine(visit: &Visit) -> Report {
 }
 
 async fn ask_in_order(visit: &Visit, report: &mut Report) {
-    let Some(address) = reach::reach(&visit.server, report).await else { return };
+    let Some(address) = report.keep(reach::reach(&visit.server).await) else { return };
     let door = Door::new(&visit.server, address);
     if !tls::look(&door, visit, report).await {
         return;

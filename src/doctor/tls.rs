@@ -16,7 +16,8 @@ use tokio_rustls::{
 };
 
 use super::{
-    Visit, certificate,
+    Visit,
+    certificate::{self, Authorities},
     connection::{Door, PATIENCE},
     finding::{Check, Finding, Report},
     server::Server,
@@ -48,7 +49,8 @@ pub(super) async fn look(door: &Door, visit: &Visit, report: &mut Report) -> boo
     let (_, connection) = stream.get_ref();
     report.add(versions(connection.protocol_version(), connection.alpn_protocol(), old.is_ok()));
     let chain = connection.peer_certificates().unwrap_or_default();
-    report.extend(certificate::judge(chain, &visit.server, &visit.trusted, SystemTime::now()));
+    let authorities = Authorities { watches: certificate::known_to_watches(), operator: visit.trusted.clone() };
+    report.extend(certificate::judge(chain, &visit.server, authorities, SystemTime::now()));
     true
 }
 

@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use super::{
     Visit,
     connection::{Answer, Door, Unanswered},
-    finding::{Check, Finding},
+    finding::{Check, Finding, Verdict},
     question::{begun_upload, whole_upload},
     stranger,
 };
@@ -18,7 +18,7 @@ const SMALL: u64 = 64 << 10;
 
 pub(super) async fn ask(door: &Door, visit: &Visit) -> Vec<Finding> {
     let upload = whole(door).await;
-    if upload.verdict != super::Verdict::Ok {
+    if upload.verdict != Verdict::Ok {
         return vec![upload];
     }
     let largest = visit.max_upload_mib;

@@ -1,6 +1,7 @@
 //! The house from outside: real requests to a real server on a port and in a folder of its own.
 
 mod bad_input;
+mod doctor;
 mod faults;
 mod handshake;
 mod kill;

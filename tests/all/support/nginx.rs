@@ -33,10 +33,20 @@ impl Nginx {
     /// Its workers run as `user` with its group (if this is root, else as who runs the test), and it serves `more` beside the house.
     pub async fn start_as(user: &str, house: &House, more: &str) -> Self {
         let folder = TempDir::new().expect("a folder");
-        open_to_workers(folder.path());
         open_to_workers(house.folder.path());
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        fs::write(folder.path().join("wearhouse.conf"), adapted(house, folder.path(), address)).expect("written");
+        let address = free_address();
+        let configuration = adapted(house, folder.path(), address);
+        Self::run(user, folder, address, &configuration, more).await
+    }
+
+    /// nginx with a configuration of the test, which listens at `address`.
+    pub async fn with_configuration(address: SocketAddr, configuration: &str) -> Self {
+        Self::run("root", TempDir::new().expect("a folder"), address, configuration, "").await
+    }
+
+    async fn run(user: &str, folder: TempDir, address: SocketAddr, configuration: &str, more: &str) -> Self {
+        open_to_workers(folder.path());
+        fs::write(folder.path().join("wearhouse.conf"), configuration).expect("written");
         let main = folder.path().join("nginx.conf");
         fs::write(&main, main_configuration(user, folder.path(), more)).expect("written");
         let mut command = Command::new("nginx");
@@ -110,6 +120,11 @@ fn main_configuration(user: &str, folder: &Path, more: &str) -> String {
 
 fn open_to_workers(folder: &Path) {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o711)).expect("ours");
+}
+
+/// An address where nobody listens.
+pub fn free_address() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], free_port()))
 }
 
 /// A port below those that the kernel gives away by itself, so that no other test gets it before nginx does.
