@@ -73,19 +73,24 @@ impl Check {
     }
 
     pub(super) fn ok(self, says: impl Into<String>) -> Finding {
-        Finding { check: self, verdict: Verdict::Ok, says: says.into() }
+        self.find(Verdict::Ok, says)
     }
 
     pub(super) fn warn(self, says: impl Into<String>) -> Finding {
-        Finding { check: self, verdict: Verdict::Warn, says: says.into() }
+        self.find(Verdict::Warn, says)
     }
 
     pub(super) fn fail(self, says: impl Into<String>) -> Finding {
-        Finding { check: self, verdict: Verdict::Fail, says: says.into() }
+        self.find(Verdict::Fail, says)
     }
 
     pub(super) fn not_asked(self, says: impl Into<String>) -> Finding {
-        Finding { check: self, verdict: Verdict::NotAsked, says: says.into() }
+        self.find(Verdict::NotAsked, says)
+    }
+
+    /// Some of the words are the server's: none of them may move a terminal's cursor.
+    fn find(self, verdict: Verdict, says: impl Into<String>) -> Finding {
+        Finding { check: self, verdict, says: says.into().replace(char::is_control, " ") }
     }
 }
 
@@ -233,6 +238,19 @@ mod tests {
         assert_eq!(told, Check::ALL);
         let last = "not asked  caching, clock, upload, upload size, buffering, healthz, readyz, private, hsts: mend handshake first, then ask again\n";
         assert!(report.to_string().ends_with(last), "{report}");
+    }
+
+    #[test]
+    fn what_a_server_says_stays_on_its_line() {
+        assert_eq!(Check::Handshake.fail("said: \u{1b}[2J\nok").says, "said:  [2J ok");
+    }
+
+    #[test]
+    fn each_check_stands_in_the_document() {
+        let document = include_str!("../../docs/doctor.md");
+        for check in Check::ALL {
+            assert!(document.contains(&format!("`{}`", check.label())), "{}", check.label());
+        }
     }
 
     #[test]

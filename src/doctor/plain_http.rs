@@ -26,9 +26,8 @@ fn judge(answer: &Answer) -> Finding {
     let status = answer.status.as_u16();
     let target = answer.header(LOCATION).unwrap_or("nowhere");
     match status {
-        307 | 308 if target.starts_with("https://") => {
-            check.ok(format!("redirected to https with {status}, on which a watch keeps its file"))
-        }
+        307 | 308 if target.starts_with("https://") => check
+            .ok(format!("redirected to https with {status}: a watch that was given http:// keeps its files, until it is given https://")),
         300..=399 if target.starts_with("https://") => check.fail(format!(
             "redirected with {status}, which makes a watch send its upload as a GET without the file: return 308 https://$host$request_uri;"
         )),
