@@ -11,6 +11,7 @@ mod house;
 mod plain_http;
 mod question;
 mod reach;
+mod report;
 mod server;
 mod stranger;
 mod tls;
@@ -20,7 +21,8 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use self::connection::Door;
 pub use self::{
-    finding::{Check, Finding, Report, Verdict},
+    finding::{Check, Finding, Verdict},
+    report::Report,
     server::{NoServer, Server},
 };
 

@@ -19,7 +19,8 @@ use super::{
     Visit,
     certificate::{self, Authorities},
     connection::{Door, PATIENCE},
-    finding::{Check, Finding, Report},
+    finding::{Check, Finding},
+    report::Report,
     server::Server,
 };
 
