@@ -19,12 +19,14 @@
 //! | 4 | [`roller`] | the rolling zip: mark, coalesce, roll, publish, barrier |
 //! | 3 | [`archive`], [`catalog`] | pure zip making; SQL |
 //! | 2 | [`storage`], [`config`] | bytes on disk; `conf/config.yml`, which may change while the server runs |
+//! | 2 | [`doctor`] | looks at a server from outside, as a watch does; knows nothing of the house within |
 //! | 1 | [`ids`], [`metrics`] | ids and names, parsed once, trusted above; what is counted |
 
 pub mod archive;
 pub mod catalog;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod handshake;
 pub mod http;
 pub mod ids;

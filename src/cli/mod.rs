@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod check;
+mod doctor;
 mod hash_password;
 mod logging;
 mod reindex;
@@ -37,6 +38,8 @@ enum Command {
     Serve,
     /// Say everything that is wrong with the config, and change nothing.
     Check,
+    /// Ask a running server what a watch will ask, and say what is wrong and what to do.
+    Doctor(doctor::Questions),
     /// Read a password from standard input and print its hash, for users in the config.
     HashPassword,
     /// Sign with a new secret from now on; the old one is kept, and no watch is cut off.
@@ -56,6 +59,7 @@ pub fn run() -> ExitCode {
     let done = match &arguments.command {
         None | Some(Command::Serve) => serve::serve(&arguments),
         Some(Command::Check) => check::check(&arguments.config),
+        Some(Command::Doctor(questions)) => doctor::doctor(questions),
         Some(Command::HashPassword) => hash_password::hash_password(),
         Some(Command::RotateSecret) => rotate_secret::rotate_secret(&arguments.config),
         Some(Command::Reindex { apply }) => reindex::reindex(&arguments.config, *apply),

@@ -333,6 +333,17 @@ async fn an_upload_that_a_redirect_makes_a_get_is_refused() {
 }
 
 #[tokio::test]
+async fn an_upload_that_meets_a_307_or_308_goes_nowhere_and_is_kept() {
+    let house = House::start().await;
+    let wrist = Wrist::with_one_file(&house, b"1").await;
+    for status in [307, 308] {
+        let link = Link::to(house.address, Fault::Redirect(status)).await;
+        let app = wrist.round(&link.url(), &house).await;
+        assert_eq!((app.steps("sent").len(), app.statuses(), wrist.left()), (1, vec![status], 1));
+    }
+}
+
+#[tokio::test]
 async fn whichever_step_of_the_disk_fails_the_app_deletes_only_what_is_safe() {
     let disk = WatchedDisk::new();
     let house = House::start_with(Arc::clone(&disk) as _, |_| {}).await;

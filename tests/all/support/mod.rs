@@ -13,7 +13,7 @@ pub use disk::{Call, Held, WatchedDisk};
 pub use house::{House, Program, config_text, list};
 pub use java::{FieldApp, java};
 pub use link::{Fault, Link};
-pub use nginx::{Nginx, Setup};
+pub use nginx::{Nginx, Setup, free_address};
 pub use people::{Researcher, Watch, contents, hex, sha256};
 pub use raw::{RawAnswer, begin_upload, head, part, raw, raw_get, read_answer};
 pub use tls::Connection;

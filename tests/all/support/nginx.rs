@@ -72,13 +72,21 @@ impl Nginx {
 
     async fn run(house: &House, setup: Setup<'_>, text: String, tls: Option<Tls>) -> Self {
         let folder = TempDir::new().expect("a folder");
-        open_to_workers(folder.path());
         open_to_workers(house.folder.path());
         let address = free_address();
         let text = adapted(text, house, folder.path(), address, tls.as_ref());
-        fs::write(folder.path().join("wearhouse.conf"), replaced(text, setup.lines)).expect("written");
+        Self::launch(setup.user, folder, address, &replaced(text, setup.lines), setup.more, tls).await
+    }
+
+    /// nginx with a configuration of the test, which listens at `address`.
+    pub async fn with_configuration(address: SocketAddr, configuration: &str) -> Self {
+        Self::launch("root", TempDir::new().expect("a folder"), address, configuration, "", None).await
+    }
+
+    async fn launch(user: &str, folder: TempDir, address: SocketAddr, configuration: &str, more: &str, tls: Option<Tls>) -> Self {
+        fs::write(folder.path().join("wearhouse.conf"), configuration).expect("written");
         let main = folder.path().join("nginx.conf");
-        fs::write(&main, main_configuration(setup.user, folder.path(), setup.more)).expect("written");
+        fs::write(&main, main_configuration(user, folder.path(), more)).expect("written");
         let mut command = Command::new("nginx");
         // Until it has read where to log, it would log to the machine's own file.
         command.arg("-p").arg(folder.path()).arg("-c").arg(main).arg("-e").arg(folder.path().join("main.log"));
@@ -196,7 +204,8 @@ fn open_to_workers(folder: &Path) {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o711)).expect("ours");
 }
 
-/// A port below those that the kernel gives away by itself, so that no other test gets it before nginx does.
+/// An address where nobody listens, on a port below those that the kernel gives away by itself, so that no other test gets it
+/// before nginx does.
 pub fn free_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = std::process::id() % 12_000;

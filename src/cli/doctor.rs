@@ -1,0 +1,68 @@
+//! `doctor`: asks a server what a watch will ask, and says what is wrong.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
+
+use super::Failure;
+use crate::doctor::{Report, Server, Visit, examine};
+
+#[derive(Args)]
+pub(super) struct Questions {
+    /// The server as a watch has it, such as https://wearhouse.example.org.
+    server: Server,
+    /// Answer in JSON.
+    #[arg(long)]
+    json: bool,
+    /// The largest upload that must pass: limits.max_upload_mib of the server.
+    #[arg(long, default_value_t = 4096, value_parser = clap::value_parser!(u64).range(1..=1 << 24), value_name = "MIB")]
+    max_upload_mib: u64,
+    /// Where plain HTTP is looked for, which should be redirected.
+    #[arg(long, default_value_t = 80, value_name = "PORT")]
+    http_port: u16,
+    /// Believe the authorities in this PEM file, too, for a trial: the app in the field does not.
+    #[arg(long, value_name = "FILE")]
+    trust_ca: Option<PathBuf>,
+}
+
+/// The report for machines.
+#[derive(Serialize)]
+struct Told<'a> {
+    good: bool,
+    verdict: String,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+/// Fails if something must be mended, with the verdict.
+#[tokio::main(flavor = "current_thread")]
+pub(super) async fn doctor(questions: &Questions) -> Result<(), Failure> {
+    let report = examine(&visit(questions)?).await;
+    let verdict = report.verdict();
+    if questions.json {
+        println!("{}", serde_json::to_string_pretty(&Told { good: report.is_good(), verdict: verdict.clone(), report: &report })?);
+    } else {
+        println!("{report}");
+    }
+    match (report.is_good(), questions.json) {
+        (false, _) => Err(verdict.into()),
+        (true, true) => Ok(()),
+        (true, false) => {
+            println!("{verdict}");
+            Ok(())
+        }
+    }
+}
+
+fn visit(questions: &Questions) -> Result<Visit, Failure> {
+    let trusted = match &questions.trust_ca {
+        Some(file) => {
+            let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+            read.map_err(|error| format!("{} is no PEM file: {error}", file.display()))?
+        }
+        None => Vec::new(),
+    };
+    Ok(Visit { server: questions.server.clone(), trusted, max_upload_mib: questions.max_upload_mib, http_port: questions.http_port })
+}
