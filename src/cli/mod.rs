@@ -2,7 +2,9 @@
 
 mod check;
 mod doctor;
+mod first_password;
 mod hash_password;
+mod healthcheck;
 mod logging;
 mod reindex;
 mod reload;
@@ -12,6 +14,9 @@ mod serve;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use ipnet::IpNet;
+
+use crate::config::Config;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -30,6 +35,17 @@ struct Arguments {
     /// Show metrics here instead of where the config says; port 0 takes a free one.
     #[arg(long, global = true)]
     metrics_listen: Option<SocketAddr>,
+    /// Believe the X-Forwarded-For of proxies in this network, too, such as 172.31.200.3/32 (several: again).
+    #[arg(long, global = true, value_name = "NETWORK")]
+    trust_proxy: Vec<IpNet>,
+}
+
+impl Arguments {
+    /// What the command line adds to the config, at the start and whenever the file is read anew.
+    fn over(&self, mut config: Config) -> Config {
+        config.server.trusted_proxies.extend(self.trust_proxy.iter().map(IpNet::to_string));
+        config
+    }
 }
 
 #[derive(Subcommand)]
@@ -40,6 +56,8 @@ enum Command {
     Check,
     /// Ask a running server what a watch will ask, and say what is wrong and what to do.
     Doctor(doctor::Questions),
+    /// Ask the server on this machine whether it lives; the exit code says so, too.
+    Healthcheck(healthcheck::Question),
     /// Read a password from standard input and print its hash, for users in the config.
     HashPassword,
     /// Sign with a new secret from now on; the old one is kept, and no watch is cut off.
@@ -60,6 +78,7 @@ pub fn run() -> ExitCode {
         None | Some(Command::Serve) => serve::serve(&arguments),
         Some(Command::Check) => check::check(&arguments.config),
         Some(Command::Doctor(questions)) => doctor::doctor(questions),
+        Some(Command::Healthcheck(question)) => healthcheck::healthcheck(&arguments, question),
         Some(Command::HashPassword) => hash_password::hash_password(),
         Some(Command::RotateSecret) => rotate_secret::rotate_secret(&arguments.config),
         Some(Command::Reindex { apply }) => reindex::reindex(&arguments.config, *apply),

@@ -1,20 +1,18 @@
 //! SIGHUP: the config is read anew while the server runs.
 
-use std::path::Path;
-
 use tokio::signal::unix::Signal;
 
-use super::{Failure, check::would_serve, logging::Log};
+use super::{Arguments, Failure, check::would_serve, logging::Log};
 use crate::{
     config::{self, Settings},
     server::supervisor,
 };
 
 /// Reads the config anew at each signal. One that is not good changes nothing.
-pub(super) async fn at_each(mut hangup: Signal, path: &Path, settings: &Settings, log: &Log) {
+pub(super) async fn at_each(mut hangup: Signal, arguments: &Arguments, settings: &Settings, log: &Log) {
     while hangup.recv().await.is_some() {
         supervisor::reloading();
-        match reload(path, settings, log).await {
+        match reload(arguments, settings, log).await {
             Ok(()) => {}
             Err(error) => tracing::error!("the settings of before stay in force: {error}"),
         }
@@ -22,9 +20,10 @@ pub(super) async fn at_each(mut hangup: Signal, path: &Path, settings: &Settings
     }
 }
 
-async fn reload(path: &Path, settings: &Settings, log: &Log) -> Result<(), Failure> {
+async fn reload(arguments: &Arguments, settings: &Settings, log: &Log) -> Result<(), Failure> {
+    let path = &arguments.config;
     would_serve(&config::check(path)?).await?;
-    let replaced = settings.replace(config::reopen(path)?);
+    let replaced = settings.replace(arguments.over(config::reopen(path)?));
     log.set_level(settings.now().log.level);
     tracing::info!(changed = replaced.changed.join(", "), "the config was read anew");
     if !replaced.waiting.is_empty() {

@@ -1,28 +1,28 @@
 //! `serve`: the server, from its config to its last request.
 
-use std::{io::IsTerminal, net::SocketAddr, path::Path};
+use std::net::SocketAddr;
 
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
 
-use super::{Arguments, Failure, logging, reload};
+use super::{Arguments, Failure, first_password, logging, reload};
 use crate::{
-    config::{self, FirstPassword, Secret, Settings},
+    config::{self, Settings},
     server::{self, Listeners},
-    storage::{RealDisk, write_over},
 };
 
 #[tokio::main]
 pub(super) async fn serve(arguments: &Arguments) -> Result<(), Failure> {
     let path = &arguments.config;
-    let chosen = std::env::var("WEARHOUSE_ADMIN_PASSWORD").ok().filter(|text| !text.is_empty()).map(Secret::new);
+    let chosen = if path.exists() { None } else { first_password::chosen()? };
     let (config, first) = config::open(path, chosen.as_ref())?;
     // Before anything can fail: the password stands nowhere else.
     if let Some(first) = first {
-        hand_over(&first, path)?;
+        first_password::hand_over(&first, path)?;
     }
+    let config = arguments.over(config);
     let log = logging::start(&config.log);
     server::raise_handle_limit();
     let public = arguments.listen.or(config.server.address()).ok_or("server.listen is no address")?;
@@ -46,26 +46,10 @@ pub(super) async fn serve(arguments: &Arguments) -> Result<(), Failure> {
     };
     tokio::select! {
         served = server::run(settings.clone(), Listeners { public, metrics }, shutdown) => Ok(served?),
-        () = reload::at_each(hangup, path, &settings, &log) => Err("the signals of the operating system do not arrive any more".into()),
+        () = reload::at_each(hangup, arguments, &settings, &log) => Err("the signals of the operating system do not arrive any more".into()),
     }
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
     TcpListener::bind(address).await.map_err(|error| format!("cannot listen on {address}: {error}"))
-}
-
-/// Shows the first password to a person; where nobody is looking, leaves it in a file that only this user can read.
-fn hand_over(first: &FirstPassword, config: &Path) -> Result<(), Failure> {
-    let Some(password) = &first.password else {
-        println!("wrote {}; log in as {} with the password from WEARHOUSE_ADMIN_PASSWORD", config.display(), first.user);
-        return Ok(());
-    };
-    if std::io::stdout().is_terminal() {
-        println!("wrote {}; log in as {} with the password {}  (it is not shown again)", config.display(), first.user, password.expose());
-        return Ok(());
-    }
-    let path = config.with_file_name("initial-password");
-    write_over(&RealDisk, &path, format!("{}\n", password.expose()).as_bytes(), 0o600)?;
-    println!("wrote {}; log in as {} with the password in {} (delete that file then)", config.display(), first.user, path.display());
-    Ok(())
 }

@@ -46,8 +46,11 @@ pub enum OpenError {
         /// The catalog.
         catalog: String,
     },
-    /// The password in `WEARHOUSE_ADMIN_PASSWORD` is not good enough.
-    #[error("WEARHOUSE_ADMIN_PASSWORD is short or easy to guess; use 12 characters or more")]
+    /// The password that the operator chose for the first user is not good enough.
+    #[error(
+        "the password in WEARHOUSE_ADMIN_PASSWORD, or in the file that WEARHOUSE_ADMIN_PASSWORD_FILE names, is short or easy to \
+         guess; use 12 characters or more"
+    )]
     WeakPassword,
     /// The operating system refuses.
     #[error("cannot read or write {path}: {source}")]

@@ -163,6 +163,11 @@ impl ProgramBuilder {
         Self { command }
     }
 
+    pub fn arg(mut self, argument: &str) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
     pub fn env(mut self, key: &str, value: &str) -> Self {
         self.command.env(key, value);
         self
