@@ -23,6 +23,7 @@ mod start;
 mod stop;
 mod support;
 mod sync_order;
+mod systemd;
 mod upgrade;
 mod upload;
 mod zip_readers;

@@ -147,7 +147,11 @@ pub struct ProgramBuilder {
 impl ProgramBuilder {
     /// Runs the program under another one, such as strace.
     pub fn wrapped(wrapper: &[&str], config: &Path) -> Self {
-        let program = env!("CARGO_BIN_EXE_wearhouse");
+        Self::at(wrapper, Path::new(env!("CARGO_BIN_EXE_wearhouse")), config)
+    }
+
+    /// The same with the program in another place.
+    pub fn at(wrapper: &[&str], program: &Path, config: &Path) -> Self {
         let mut command = match wrapper.split_first() {
             Some((first, rest)) => {
                 let mut command = Command::new(first);
@@ -244,6 +248,11 @@ impl Program {
     /// The program with the config at this path; it writes one where there is none.
     pub fn with_config(config: &Path) -> ProgramBuilder {
         ProgramBuilder::wrapped(&[], config)
+    }
+
+    /// A copy of the program, under another one that runs it.
+    pub fn at(program: &Path, wrapper: &[&str], config: &Path) -> ProgramBuilder {
+        ProgramBuilder::at(wrapper, program, config)
     }
 
     /// What it has printed so far.

@@ -1,0 +1,232 @@
+//! The unit: what systemd is told, whether it would take the unit, and whether the program can live within what it allows.
+
+use std::{
+    collections::BTreeSet,
+    os::unix::{fs::MetadataExt, net::UnixDatagram},
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use crate::support::{Program, config_text, until};
+
+const UNIT: &str = include_str!("../../packaging/wearhouse.service");
+
+fn packaging(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging").join(name)
+}
+
+/// A systemd that listens.
+struct Manager {
+    socket: UnixDatagram,
+    path: PathBuf,
+}
+
+impl Manager {
+    fn new(folder: &TempDir) -> Self {
+        let path = folder.path().join("notify");
+        let socket = UnixDatagram::bind(&path).expect("a socket");
+        socket.set_read_timeout(Some(Duration::from_secs(30))).expect("set");
+        Self { socket, path }
+    }
+
+    /// The next message that is no sign of life.
+    fn hears(&self) -> String {
+        loop {
+            let said = self.hears_anything();
+            if said != "WATCHDOG=1" {
+                return said;
+            }
+        }
+    }
+
+    fn hears_anything(&self) -> String {
+        let mut message = [0; 4096];
+        let size = self.socket.recv(&mut message).expect("a message within 30 s");
+        String::from_utf8_lossy(&message[..size]).trim_end().to_owned()
+    }
+}
+
+fn monotonic_usec() -> u64 {
+    let now = std::fs::read_to_string("/proc/uptime").expect("uptime");
+    let seconds: f64 = now.split(' ').next().expect("a number").parse().expect("a number");
+    Duration::from_secs_f64(seconds).as_micros().try_into().expect("not so long")
+}
+
+#[tokio::test]
+async fn systemd_is_told_of_start_reload_life_and_stop() {
+    let folder = TempDir::new().expect("a folder");
+    let manager = Manager::new(&folder);
+    let program = Program::in_folder(folder.path()).env("NOTIFY_SOCKET", manager.path.to_str().expect("text"));
+    let program = program.env("WATCHDOG_USEC", "300000").start();
+    assert_eq!(manager.hears(), "READY=1");
+    assert_eq!(program.researcher().get("/").await.status(), 200, "it was not ready");
+    assert_eq!(manager.hears_anything(), "WATCHDOG=1");
+    program.hang_up();
+    let reloading = manager.hears();
+    let (first, since) = reloading.split_once('\n').expect("two lines");
+    let since: u64 = since.strip_prefix("MONOTONIC_USEC=").expect("a time").parse().expect("a number");
+    assert!(first == "RELOADING=1" && monotonic_usec().abs_diff(since) < 30_000_000, "{reloading}");
+    assert_eq!(manager.hears(), "READY=1");
+    program.terminate();
+    assert_eq!(manager.hears(), "STOPPING=1");
+    program.wait_and_say();
+}
+
+fn systemd_analyze(folder: &TempDir, arguments: &[&str]) -> Output {
+    let unit = folder.path().join("wearhouse.service");
+    // The program need not be installed where the tests run.
+    std::fs::write(&unit, UNIT.replace("/usr/local/bin/wearhouse", env!("CARGO_BIN_EXE_wearhouse"))).expect("written");
+    Command::new("systemd-analyze").args(arguments).arg(unit).output().expect("systemd-analyze")
+}
+
+#[test]
+fn systemd_takes_the_unit_and_finds_little_that_it_could_do_without() {
+    let folder = TempDir::new().expect("a folder");
+    let verified = systemd_analyze(&folder, &["verify"]);
+    assert!(verified.status.success() && verified.stderr.is_empty(), "{verified:?}");
+    // Times ten. What is left is the network, and files that nginx can read.
+    let exposed = systemd_analyze(&folder, &["security", "--offline=true", "--no-pager", "--threshold=11"]);
+    assert!(exposed.status.success(), "{}", String::from_utf8_lossy(&exposed.stdout));
+}
+
+#[test]
+fn the_unit_stops_later_than_the_program() {
+    let allows = UNIT.lines().find_map(|line| line.strip_prefix("TimeoutStopSec=")).expect("there");
+    let allows: u64 = allows.trim_end_matches('s').parse().expect("seconds");
+    assert!(allows > wearhouse::config::Config::default().server.stop_seconds + 10);
+}
+
+/// The system calls of a systemd filter set, such as `@system-service`, and of the sets in it.
+fn calls(set: &str) -> BTreeSet<String> {
+    let listed = Command::new("systemd-analyze").args(["syscall-filter", "--no-pager", set]).output().expect("systemd-analyze");
+    let listed = String::from_utf8(listed.stdout).expect("text");
+    let names = listed.lines().skip(1).map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    names.flat_map(|name| if name.starts_with('@') { calls(name) } else { BTreeSet::from([name.to_owned()]) }).collect()
+}
+
+#[tokio::test]
+async fn every_system_call_of_a_day_is_one_that_the_unit_allows() {
+    let mut allowed = calls("@system-service");
+    for forbidden in [calls("@privileged"), calls("@resources")] {
+        allowed = &allowed - &forbidden;
+    }
+    let folder = TempDir::new().expect("a folder");
+    let manager = Manager::new(&folder);
+    let trace = folder.path().join("trace");
+    let strace = ["strace", "-f", "-qq", "-o", trace.to_str().expect("text")];
+    let program = Program::wrapped_in_folder(&strace, folder.path()).env("NOTIFY_SOCKET", manager.path.to_str().expect("text")).start();
+    let researcher = program.researcher();
+    let watch = researcher.let_in("w").await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, "acc.csv", "1\t2\n".repeat(100_000)).await;
+    watch.upload(&uuid, "strange.exe", "2").await;
+    researcher.zip(&uuid).await;
+    let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", program.pid())).expect("strace");
+    let server = children.split_whitespace().next().expect("a child").to_owned();
+    assert!(Command::new("kill").args(["-HUP", &server]).status().expect("kill").success());
+    until("the config was read anew", async || program.said().contains("was read anew")).await;
+    assert!(Command::new("kill").arg(&server).status().expect("kill").success());
+    program.wait_and_say();
+    let text = std::fs::read_to_string(&trace).expect("a trace");
+    let name = |line: &str| Some(line.split_once(' ')?.1.trim_start().split_once('(')?.0.to_owned());
+    let used: BTreeSet<_> = text.lines().filter(|line| !line.contains("resumed>") && !line.contains("+++")).filter_map(name).collect();
+    assert!(used.contains("fdatasync") && used.contains("renameat2") && used.contains("sendto"), "no day of work: {used:?}");
+    if is_root() {
+        // SQLite hands its files to the folder's owner where it can; the unit's user cannot.
+        allowed.insert("fchown".to_owned());
+    }
+    let refused: Vec<_> = used.difference(&allowed).collect();
+    assert!(refused.is_empty(), "{refused:?}");
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").expect("there").uid() == 0
+}
+
+/// A user of the machine that the files in `packaging/` describe.
+#[derive(Clone, Copy)]
+struct User {
+    id: u32,
+    group: u32,
+}
+
+impl User {
+    fn of(root: &Path, name: &str) -> Self {
+        let passwd = std::fs::read_to_string(root.join("etc/passwd")).expect("users");
+        let line = passwd.lines().find(|line| line.starts_with(&format!("{name}:"))).unwrap_or_else(|| panic!("{name}: {passwd}"));
+        let number = |field| line.split(':').nth(field).expect("a field").parse().expect("a number");
+        Self { id: number(2), group: number(3) }
+    }
+
+    fn setpriv(self) -> Vec<String> {
+        let user = [format!("--reuid={}", self.id), format!("--regid={}", self.group)];
+        [vec!["setpriv".to_owned()], user.to_vec(), vec!["--clear-groups".to_owned()]].concat()
+    }
+
+    fn may_read(self, path: &Path) -> bool {
+        let mut command = Command::new("setpriv");
+        command.args(&self.setpriv()[1..]).args(["cat"]).arg(path);
+        command.output().expect("setpriv").status.success()
+    }
+}
+
+fn run(program: &str, root: &Path, arguments: &[&Path]) {
+    let output = Command::new(program).arg(format!("--root={}", root.display())).args(arguments).output().expect(program);
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// A root folder with Debian's `www-data` and `nobody`, and what the files in `packaging/` add.
+fn machine() -> TempDir {
+    let root = TempDir::new().expect("a folder");
+    std::fs::set_permissions(root.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("open to others");
+    let write = |name: &str, text: &str| std::fs::write(root.path().join(name), text).expect("written");
+    std::fs::create_dir_all(root.path().join("etc")).expect("a folder");
+    write("etc/passwd", "root:x:0:0::/:/bin/sh\nwww-data:x:33:33::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n");
+    write("etc/group", "root:x:0:\nwww-data:x:33:\nnogroup:x:65534:\n");
+    run("systemd-sysusers", root.path(), &[&packaging("wearhouse.sysusers")]);
+    run("systemd-tmpfiles", root.path(), &[Path::new("--create"), &packaging("wearhouse.tmpfiles")]);
+    root
+}
+
+#[tokio::test]
+async fn under_the_units_user_nginx_reads_zips_and_nobody_reads_the_house() {
+    if !is_root() {
+        eprintln!("left out: only root becomes other users");
+        return;
+    }
+    let root = machine();
+    let (server, nginx, nobody) = (User::of(root.path(), "wearhouse"), User::of(root.path(), "www-data"), User::of(root.path(), "nobody"));
+    let home = root.path().join("srv/wearhouse");
+    let config = home.join("conf/config.yml");
+    // Written by hand, as a restored one is.
+    std::fs::write(&config, config_text(&home.join("uploads"))).expect("written");
+    std::os::unix::fs::chown(&config, Some(server.id), Some(server.group)).expect("handed over");
+    let umask = UNIT.lines().find_map(|line| line.strip_prefix("UMask=")).expect("there");
+    let mut wrapper = vec!["sh".to_owned(), "-c".to_owned(), format!("umask {umask}; exec \"$@\""), "sh".to_owned()];
+    wrapper.extend(server.setpriv());
+    let wrapper: Vec<_> = wrapper.iter().map(String::as_str).collect();
+    let program = program_beside(&root);
+    let started = Program::at(&program, &wrapper, &config).start();
+    let watch = started.researcher().let_in("w").await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, "acc.csv", "1").await;
+    started.researcher().zip(&uuid).await;
+    let zip = home.join(format!("uploads/zips/{uuid}.zip"));
+    let file = home.join(format!("uploads/recordings/{uuid}/acc.csv"));
+    let catalog = home.join("uploads/.house/catalog.sqlite");
+    for (path, by_nginx) in [(&zip, true), (&file, true), (&catalog, false), (&config, false)] {
+        assert_eq!(nginx.may_read(path), by_nginx, "nginx: {}", path.display());
+        assert!(!nobody.may_read(path), "nobody: {}", path.display());
+        assert!(server.may_read(path), "the server: {}", path.display());
+    }
+}
+
+/// The program where any user may run it: the folder that it was built in may belong to one.
+fn program_beside(root: &TempDir) -> PathBuf {
+    let program = root.path().join("wearhouse");
+    std::fs::copy(env!("CARGO_BIN_EXE_wearhouse"), &program).expect("copied");
+    program
+}
