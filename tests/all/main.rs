@@ -6,6 +6,7 @@ mod container;
 mod doctor;
 mod faults;
 mod handshake;
+mod install;
 mod kill;
 mod large;
 mod limits;
