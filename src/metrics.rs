@@ -113,17 +113,25 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
+        let (uploads, rolls) = (Family::default(), Family::default());
+        // Shown from the start: an increase from nothing to one would not be seen as one.
+        for outcome in [Outcome::Stored, Outcome::Repeated, Outcome::Quarantined, Outcome::Refused] {
+            drop(uploads.get_or_create(&UploadLabels { outcome }));
+        }
+        for outcome in [RollOutcome::Published, RollOutcome::Failed] {
+            drop(rolls.get_or_create(&RollLabels { outcome }));
+        }
         // 0.5 ms to 4 s, and 10 ms to 5 min.
         let (short, long) = (|| exponential_buckets(0.0005, 2.0, 14), || exponential_buckets(0.01, 2.0, 16));
         Self {
             requests: Family::default(),
             request_seconds: Histogram::new(short()),
-            uploads: Family::default(),
+            uploads,
             upload_bytes: Counter::default(),
             upload_seconds: Histogram::new(long()),
             uploads_in_flight: Gauge::default(),
             commit_seconds: Histogram::new(short()),
-            rolls: Family::default(),
+            rolls,
             roll_seconds: Histogram::new(long()),
             roll_copied_bytes: Counter::default(),
         }

@@ -25,6 +25,9 @@ pub(super) async fn serve(arguments: &Arguments) -> Result<(), Failure> {
     let config = arguments.over(config);
     let log = logging::start(&config.log);
     server::raise_handle_limit();
+    // Before anybody is told that it runs: a signal that comes then must not end it.
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let hangup = signal(SignalKind::hangup())?;
     let public = arguments.listen.or(config.server.address()).ok_or("server.listen is no address")?;
     let public = listen(public).await.map_err(|error| format!("{error}; choose another address with --listen"))?;
     let metrics = match arguments.metrics_listen.or(config.metrics.address()) {
@@ -35,8 +38,6 @@ pub(super) async fn serve(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(metrics) = &metrics {
         println!("metrics are at http://{}/metrics", metrics.local_addr()?);
     }
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let hangup = signal(SignalKind::hangup())?;
     let settings = Settings::from(config);
     let shutdown = async move {
         tokio::select! {

@@ -127,3 +127,25 @@ async fn each_request_is_one_line_with_the_id_that_its_client_gets() {
     // Four of the handshake, and those above.
     assert_eq!(answered.len(), 4 + ids.len(), "{said}");
 }
+
+#[tokio::test]
+async fn every_metric_that_the_documents_name_exists() {
+    let folder = TempDir::new().expect("a folder");
+    let program = Program::in_folder(folder.path()).start();
+    let watch = program.researcher().let_in("w").await;
+    watch.upload(&watch.new_dataset().await, "a.csv", "1").await;
+    let metrics = program.metrics().await;
+    let documents =
+        [include_str!("../../docs/alerts.yml"), include_str!("../../docs/dashboard.json"), include_str!("../../docs/monitoring.md")];
+    let is_part = |letter: char| letter.is_ascii_lowercase() || letter == '_';
+    let mut names = 0;
+    for (at, _) in documents.concat().match_indices("wearhouse_") {
+        let text = &documents.concat()[at..];
+        let name = &text[..text.find(|letter| !is_part(letter)).unwrap_or(text.len())];
+        // A counter that has counted nothing yet is known by its help.
+        let family = ["_total", "_bucket", "_sum", "_count"].iter().fold(name, |name, end| name.strip_suffix(end).unwrap_or(name));
+        assert!(metrics.contains(&format!("# HELP {family} ")) || metrics.contains(&format!("\n{name}{{")), "{name} is not in {metrics}");
+        names += 1;
+    }
+    assert!(names > 40, "{names}");
+}

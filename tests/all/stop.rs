@@ -1,12 +1,14 @@
 //! Stopping: what is under way ends, what is new is told to come again, and nobody who does neither holds it up.
 
+use std::path::PathBuf;
+
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
-use crate::support::{Program, Watch, config_text, head, part, until};
+use crate::support::{Call, Held, House, Program, Watch, WatchedDisk, config_text, contents, head, list, part, until};
 
 /// An upload whose last bytes are still to come, and those bytes.
 async fn half_an_upload(program: &Program, watch: &Watch, uuid: &str) -> (TcpStream, &'static str) {
@@ -66,4 +68,56 @@ async fn an_idle_connection_does_not_hold_up_a_stop_and_a_silent_upload_only_for
     until("the program ends", async || program.has_ended()).await;
     assert!(!program.wait_and_say().contains("have been cut"));
     drop(client);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_roll_under_way_ends_without_leaving_half_a_zip() {
+    let disk = WatchedDisk::new();
+    let mut house = House::start_with(disk.clone(), |_| {}).await;
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, "a.csv", "1").await;
+    let before = house.researcher().zip(&uuid).await;
+    let rolling = house.layout().rolling_folder();
+    let of_a_roll = rolling.clone();
+    let mut held = Held::at(&disk, move |call| matches!(call, Call::Create(path) if path.starts_with(&of_a_roll)));
+    watch.upload(&uuid, "b.csv", "2").await;
+    let researcher = house.researcher();
+    let waits = {
+        let uuid = uuid.clone();
+        tokio::spawn(async move { researcher.get(&format!("/uploads/zips/{uuid}.zip")).await.status() })
+    };
+    held.reached().await;
+    // The stop waits for the researcher, who waits for the roll.
+    tokio::join!(house.stop(), async { drop(held) });
+    assert_eq!(waits.await.expect("no panic"), 200);
+    assert_eq!(list(&rolling), Vec::<PathBuf>::new());
+    let zip = house.layout().zip(uuid.parse().expect("a uuid"));
+    let after = std::fs::read(&zip).expect("a zip");
+    assert!(contents(&after).len() == 2 && contents(&before).len() == 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_roll_that_nobody_waits_for_is_given_up_and_the_last_zip_stays() {
+    let disk = WatchedDisk::new();
+    let mut house = House::start_with(disk.clone(), |_| {}).await;
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, "a.csv", "1").await;
+    let before = house.researcher().zip(&uuid).await;
+    let rolling = house.layout().rolling_folder();
+    let of_a_roll = rolling.clone();
+    let mut held = Held::at(&disk, move |call| matches!(call, Call::Create(path) if path.starts_with(&of_a_roll)));
+    // As much as the zip holds: reason enough to roll unasked.
+    watch.upload(&uuid, "b.csv", "2".repeat(10_000)).await;
+    held.reached().await;
+    let address = house.address;
+    tokio::join!(house.stop(), async {
+        until("nobody is served any more", async || tokio::net::TcpStream::connect(address).await.is_err()).await;
+        drop(held);
+    });
+    assert_eq!(list(&rolling), Vec::<PathBuf>::new());
+    assert_eq!(std::fs::read(house.layout().zip(uuid.parse().expect("a uuid"))).expect("a zip"), before);
+    let house = house.start_again().await;
+    assert_eq!(house.researcher().zip_contents(&uuid).await.len(), 2);
 }

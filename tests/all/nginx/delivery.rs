@@ -144,6 +144,7 @@ async fn what_was_uploaded_never_runs_in_a_browser() {
     for path in ["recordings/{}/page.json", "tf_models/{}/net.onnx", "zips/{}.zip"] {
         let path = format!("/uploads/{}", path.replace("{}", &uuid));
         let (ours, theirs) = (house.researcher().get(&path).await, nginx.researcher().get(&path).await);
+        assert_eq!(theirs.headers()["x-request-id"].len(), ours.headers()["x-request-id"].len());
         assert_eq!(theirs.headers()["content-disposition"], "attachment");
         assert_eq!(theirs.headers()["x-content-type-options"], "nosniff");
         assert!(theirs.headers()["content-security-policy"].to_str().expect("text").starts_with("sandbox"));
@@ -152,9 +153,9 @@ async fn what_was_uploaded_never_runs_in_a_browser() {
     }
 }
 
-/// The headers of a file, without those that tell about the connection and the server.
+/// The headers of a file, without those that tell about the connection, the server and the question at the gate.
 fn dress(answer: &Response) -> Vec<(String, String)> {
-    let about_others = ["connection", "date", "server", "keep-alive"];
+    let about_others = ["connection", "date", "server", "keep-alive", "x-request-id"];
     let headers = answer.headers().iter().filter(|(name, _)| !about_others.contains(&name.as_str()));
     let mut headers: Vec<_> = headers.map(|(name, value)| (name.to_string(), value.to_str().expect("text").to_owned())).collect();
     headers.sort();

@@ -100,7 +100,8 @@ impl Held {
 
     /// Waits until a step is held.
     pub async fn reached(&mut self) {
-        self.reached.wait_for(|reached| *reached).await.expect("reached");
+        let reached = tokio::time::timeout(std::time::Duration::from_secs(30), self.reached.wait_for(|reached| *reached));
+        reached.await.expect("waited in vain until a step is held").expect("reached");
     }
 }
 
