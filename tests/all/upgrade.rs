@@ -111,3 +111,33 @@ async fn a_newer_catalog_is_refused_with_both_schemas_and_the_copy() {
     }
     assert_eq!(schema(&catalog(&folder)).await, 9999);
 }
+
+#[tokio::test]
+async fn with_the_copy_put_back_what_arrived_since_is_found_again() {
+    let folder = left_by_schema_1().await;
+    let program = Program::in_folder(folder.path()).start();
+    let watch = Watch::with_token(program.researcher().base().to_owned(), TOKEN.to_owned());
+    watch.upload(DATASET, "since.csv", "3").await;
+    let newcomer = program.researcher().let_in("newcomer").await;
+    let run = newcomer.new_dataset().await;
+    newcomer.upload(&run, "new.csv", "4").await;
+    program.terminate();
+    program.wait_and_say();
+    // What docs/install.md says of going back. That an older program takes the copy is sure: it is what that program wrote.
+    std::fs::remove_file(catalog(&folder)).expect("there");
+    std::fs::copy(catalog(&folder).with_file_name("catalog-schema-1.sqlite"), catalog(&folder)).expect("copied");
+    let reindex = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wearhouse"));
+        command.args(["reindex", "--apply", "--config"]).arg(folder.path().join("config.yml"));
+        let output = command.output().expect("the program");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let found = reindex();
+    assert!(found.contains("since.csv") && found.contains("new.csv"), "{found}");
+    assert!(reindex().contains("disk and catalog agree"));
+    let program = Program::in_folder(folder.path()).start();
+    let at = format!("http://{}", program.address);
+    assert_eq!(watch.at(&at).upload(DATASET, "since.csv", "3").await["new"], false);
+    assert_eq!(newcomer.at(&at).upload(&run, "new.csv", "4").await["new"], false);
+    assert_eq!(program.researcher().zip_contents(DATASET).await.len(), 4);
+}
