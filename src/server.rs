@@ -1,6 +1,9 @@
 //! Build, serve, drain, await the workers. `main` and the tests enter here.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+mod handles;
+mod places;
+
+use std::{io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use axum::extract::ConnectInfo;
 use hyper::{body::Incoming, server::conn::http1};
@@ -8,14 +11,16 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::OwnedSemaphorePermit,
 };
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::ServiceExt;
+use tower::Service;
 
+pub use self::handles::raise_handle_limit;
+use self::places::Places;
 use crate::{
     catalog::{Catalog, CatalogError},
     config::{Config, LimitsConfig},
@@ -77,8 +82,9 @@ struct House {
 }
 
 impl House {
-    async fn open(disk: Arc<dyn Disk>, config: Config) -> Result<Self, ServeError> {
-        let storage = Storage::open(Layout::new(&config.storage.uploads), disk, config.storage.reserve())?;
+    async fn open(disk: Arc<dyn Disk>, mut config: Config) -> Result<Self, ServeError> {
+        let handles = handles::fit(&mut config.limits);
+        let storage = Storage::open(Layout::new(&config.storage.uploads), disk, config.storage.reserve())?.with_handles(handles);
         let lock = storage.lock()?;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let catalog = Catalog::open(&storage.layout().catalog(), config.limits.quota()).await?;
@@ -105,7 +111,7 @@ impl House {
     /// Accepts connections until `shutdown`, then waits for the requests under way.
     async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let limits = &self.app.config.limits;
-        let places = Arc::new(Semaphore::new(limits.connections as usize));
+        let places = Places::new(limits, self.app.limits.trusted_proxies());
         let (router, builder, graceful) = (http::router(self.app.clone()), connection_builder(limits), GracefulShutdown::new());
         tokio::pin!(shutdown);
         loop {
@@ -114,11 +120,14 @@ impl House {
                 () = &mut shutdown => break,
             };
             let Ok((stream, peer, place)) = accepted else { continue };
+            // Closed at once: an answer would cost what this is to save.
+            let Some(place) = places.take(peer.ip(), place) else { continue };
+            let stream = ending_when_unread(stream, limits.stall_time());
             let router = router.clone();
             let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
                 request.extensions_mut().insert(ConnectInfo(peer));
-                let router = router.clone();
-                async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
+                let mut router = router.clone();
+                router.call(request)
             });
             let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
             tokio::spawn(async move {
@@ -145,8 +154,8 @@ impl House {
 }
 
 /// The next connection, when a place is free. A kernel that is out of handles is given a moment.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+async fn accept(listener: &TcpListener, places: &Places) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = places.wait().await.map_err(io::Error::other)?;
     match listener.accept().await {
         Ok((stream, peer)) => {
             stream.set_nodelay(true)?;
@@ -160,13 +169,11 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<(
     }
 }
 
-/// Takes as many file handles as this user may have: each connection and each upload needs some.
-pub fn raise_handle_limit() {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        tracing::warn!(%error, "could not raise the limit of open files");
-    }
+/// A connection that ends when its client takes nothing of an answer for so long. It would hold its place for ever.
+fn ending_when_unread(stream: TcpStream, patience: Duration) -> Pin<Box<TimeoutStream<TcpStream>>> {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(patience));
+    Box::pin(stream)
 }
 
 /// HTTP/1.1 with bounds on the head: `axum::serve` has none, and hyper-util's `auto` never ends a silent connection.

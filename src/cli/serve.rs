@@ -23,7 +23,7 @@ pub(super) async fn serve(path: &Path, listen: Option<SocketAddr>) -> Result<(),
         hand_over(&first, path)?;
     }
     logging::start(config.log.level.as_str());
-    server::raise_handle_limit();
+    server::raise_handle_limit(&config.limits);
     let address = listen.or(config.server.address()).ok_or("server.listen is no address")?;
     let listener = TcpListener::bind(address)
         .await

@@ -29,6 +29,7 @@ pub struct Limits {
     device: DefaultKeyedRateLimiter<DeviceId>,
     newcomers: DefaultKeyedRateLimiter<IpAddr>,
     uploads: Arc<Semaphore>,
+    downloads: Arc<Semaphore>,
     uploads_of: Arc<Mutex<HashMap<DeviceId, u32>>>,
 }
 
@@ -61,6 +62,7 @@ impl Limits {
             newcomers: RateLimiter::keyed(per_minute(limits.new_requests_per_minute)),
             uploads_of: Arc::default(),
             uploads: Arc::new(Semaphore::new(limits.uploads_at_once as usize)),
+            downloads: Arc::new(Semaphore::new(limits.downloads_at_once as usize)),
             config: limits,
         }
     }
@@ -89,7 +91,7 @@ impl Limits {
         count(&self.device, &device)
     }
 
-    /// A place among the uploads under way.
+    /// A place among the uploads under way, and whatever else a device asks for that is written down.
     ///
     /// # Errors
     /// 503, at once, if all are taken, or all that one device may take: a watch that queues would lose its patience.
@@ -103,6 +105,15 @@ impl Limits {
         }
         *count += 1;
         Ok(UploadPlace { device, uploads_of: Arc::clone(&self.uploads_of), _place: place })
+    }
+
+    /// A place among the files on their way out; it is free again when it is dropped.
+    ///
+    /// # Errors
+    /// 503, at once, if all are taken.
+    pub fn download(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let full = |_| Problem::unavailable("as many files as may be are on their way out; try again in a moment", 10);
+        Arc::clone(&self.downloads).try_acquire_owned().map_err(full)
     }
 
     /// The numbers.
@@ -119,7 +130,8 @@ impl Limits {
 }
 
 /// Who counts as one: an address, or a /64 of IPv6, which is one customer's.
-fn customer(address: IpAddr) -> IpAddr {
+#[must_use]
+pub fn customer(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),

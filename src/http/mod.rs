@@ -14,9 +14,10 @@ mod state;
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
+    extract::Request,
     http::header,
-    middleware::{from_fn, map_request, map_response},
+    middleware::{Next, from_fn, map_response},
+    response::IntoResponse,
     routing::{MethodRouter, any, delete, get, post},
 };
 use tower_http::csrf::CsrfLayer;
@@ -25,18 +26,23 @@ use self::{
     admin::{devices, front, quarantine, recordings, requests, settings},
     error::{Problem, in_a_page, in_json, in_the_callers_voice, in_the_wires_voice},
 };
-pub use self::{limits::Limits, passwords::Passwords, state::App};
+pub use self::{
+    limits::{Limits, customer},
+    passwords::Passwords,
+    state::App,
+};
 
 /// Every address, grouped by who calls it.
 pub fn router(app: App) -> Router {
     Router::new()
-        .merge(watch())
-        .merge(api())
-        .merge(pages())
         .merge(gate())
         .merge(open())
         .fallback(gatekeeper::fallback)
         .layer(from_fn(in_the_callers_voice))
+        // These have a voice of their own.
+        .merge(watch())
+        .merge(api())
+        .merge(pages())
         .with_state(app)
 }
 
@@ -46,11 +52,13 @@ fn watch() -> Router<App> {
     Router::new()
         .route("/tokenauth/request/", not_head(get(device::handshake::ask)))
         .route("/recording/new/", not_head(get(device::upload::new_dataset)).post(device::upload::upload))
-        // An upload has bounds of its own, from the settings.
-        .layer(DefaultBodyLimit::disable())
-        .layer(map_request(device::linger))
-        .layer(map_response(in_the_wires_voice))
-        .layer(map_response(gatekeeper::no_store))
+        .layer(from_fn(to_a_watch))
+}
+
+/// How a watch is treated. One layer, since each costs memory as long as a slow upload lasts.
+async fn to_a_watch(request: Request, next: Next) -> impl IntoResponse {
+    let response = Box::pin(next.run(device::linger(request).await)).await;
+    gatekeeper::no_store(in_the_wires_voice(response).await).await
 }
 
 /// What scripts of researchers and operators call.
