@@ -1,6 +1,7 @@
 //! The only floor that knows axum, askama and status codes. Every address of the house is on this page.
 
 mod admin;
+mod argon;
 mod auth;
 mod delivery;
 mod device;
