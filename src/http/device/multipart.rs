@@ -127,7 +127,7 @@ impl Writer {
             self.incoming.write(&self.gathered)?;
             self.reuse_memory();
             if park {
-                self.incoming.park()?
+                self.incoming.park()?;
             }
             io::Result::Ok(self)
         });

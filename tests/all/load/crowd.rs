@@ -33,12 +33,12 @@ pub struct Crowd {
 }
 
 impl Crowd {
-    /// Starts the program, under another one if so wished, with these limits, and knows so many watches.
-    pub async fn start(wrapper: &[&str], limits: &str, watches: usize) -> Self {
+    /// Starts the program, under another one if so wished, with these lines at the end of its config, and knows so many watches.
+    pub async fn start(wrapper: &[&str], lines: &str, watches: usize) -> Self {
         wearhouse::server::raise_handle_limit(&LimitsConfig::default());
         let folder = TempDir::new().expect("a folder");
         let uploads = folder.path().join("uploads");
-        let text = format!("{}limits:\n{limits}\n", config_text(&uploads));
+        let text = config_text(&uploads) + lines;
         std::fs::write(folder.path().join("config.yml"), &text).expect("a config");
         let program = Program::wrapped_in_folder(wrapper, folder.path()).start();
         program.researcher().wait_until_up().await;

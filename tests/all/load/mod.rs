@@ -2,6 +2,9 @@
 //! of these tests judges a time: what was measured is printed. With WEARHOUSE_TEST_LARGE=1 they run in full size.
 
 mod crowd;
+mod handles;
+mod hostile;
+mod passwords;
 mod slow_watches;
 
 use std::time::Duration;
