@@ -40,6 +40,7 @@ async fn one_device_does_not_take_all_places() {
     let open = begin_upload(house.address, &greedy, &uuid).await;
     until("the first upload is under way", async || !house.incoming().is_empty()).await;
     assert_eq!(greedy.try_upload(&uuid, "b.csv", "2").await.expect("an answer").status(), 503);
+    assert_eq!(greedy.request("GET", "/recording/new/").send().await.expect("an answer").status(), 503);
     other.upload(&other.new_dataset().await, "c.csv", "3").await;
     drop(open);
     until("the place is free again", async || greedy.try_upload(&uuid, "b.csv", "2").await.is_ok_and(|answer| answer.status() == 200))
@@ -276,6 +277,8 @@ async fn room_is_promised_to_what_was_announced_and_the_rest_is_507_before_its_b
     let mut next = begin().await;
     next.write_all(part("name=\"file\"; filename=\"c.mkv\"", &"1".repeat(300_000)).as_bytes()).await.expect("sent");
     until("another one is under way", async || house.incoming().len() == 2).await;
+    *disk.free.lock().expect("free") = Some(FreeSpace { bytes: 50 << 30, inodes: 64, total: 100 << 30 });
+    assert_eq!(read_answer(&mut begin().await).await.status, 507);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,14 +14,15 @@ use super::{
 };
 use crate::support::{Watch, list};
 
-const QUOTA: usize = 40;
+const FILES: usize = 20;
+const DATASETS: usize = 40;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hostile_device_keeps_nobody_away_and_gets_no_more_than_its_quota() {
-    let limits = format!("limits:\n  device_files: {QUOTA}\n  device_datasets: {QUOTA}");
+    let limits = format!("limits:\n  device_files: {FILES}\n  device_datasets: {DATASETS}");
     let crowd = Crowd::start(&[], &limits, 60).await;
     let (hostile, stop) = (&crowd.watches[59], Arc::new(AtomicBool::new(false)));
-    let mut held = Vec::new();
+    let (uuid, mut held) = (hostile.new_dataset().await, Vec::new());
     for _ in 0..40 {
         held.push(Trickle::begin(crowd.program.address, hostile, 1 << 20).await.expect("begun"));
     }
@@ -42,29 +43,29 @@ async fn a_hostile_device_keeps_nobody_away_and_gets_no_more_than_its_quota() {
         assert!(statuses.iter().all(|status| [200, 429, 503, 507].contains(status)), "{statuses:?}");
     }
     drop(held);
-    // What it has brought while 16 of its uploads were held open, and then as much as it may.
+    // With its open uploads gone, it brings as much as it may.
     let mut last = 0;
-    for n in 0..=2 * QUOTA {
-        last = hostile.try_upload(&DatasetId::random().to_string(), &format!("{n}.csv"), "").await.expect("an answer").status().as_u16();
+    for n in 0..=2 * FILES {
+        last = hostile.try_upload(&uuid, &format!("{n}.csv"), "").await.expect("an answer").status().as_u16();
     }
     assert_eq!(last, 507);
     let devices = crowd.program.researcher().json("/api/v1/devices").await;
     let of_hostile = devices.as_array().expect("devices").iter().find(|device| device["alias"] == "watch 59").expect("the device");
     let count = |what: &str| of_hostile[what].as_u64().expect("a number");
-    assert!(count("files") <= QUOTA as u64 && count("datasets") <= QUOTA as u64, "{of_hostile}");
+    assert!(count("files") == FILES as u64 && count("datasets") <= DATASETS as u64, "{of_hostile}");
     let folders = list(&crowd.folder.path().join("uploads/recordings"));
     let files: usize = folders.iter().map(|folder| list(folder).len()).sum();
-    assert!(folders.len() <= 59 + QUOTA && files <= 59 * runs() + QUOTA, "{} folders, {files} files", folders.len());
+    assert!(folders.len() <= 59 + DATASETS && files == 59 * files_of_a_run() + FILES, "{} folders, {files} files", folders.len());
 }
 
-fn runs() -> usize {
+fn files_of_a_run() -> usize {
     if is_large() { 40 } else { 10 }
 }
 
 /// A run of a well-meaning watch: each of its files is told to be safe.
 async fn bring_a_run(watch: Watch) {
     let uuid = watch.new_dataset().await;
-    for n in 0..runs() {
+    for n in 0..files_of_a_run() {
         watch.upload(&uuid, &format!("{n}.csv"), vec![b'1'; 10_000]).await;
     }
 }
