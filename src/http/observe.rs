@@ -24,7 +24,8 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let id = Uuid::new_v4().simple().to_string();
     let span = tracing::info_span!("request", id);
     async {
-        let mut response = next.run(request).await;
+        // Boxed: ten thousand slow uploads wait here at once.
+        let mut response = Box::pin(next.run(request)).await;
         let (status, took) = (response.status().as_u16(), began.elapsed());
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         if is_a_probe(&route) {

@@ -8,6 +8,7 @@ mod handshake;
 mod kill;
 mod large;
 mod limits;
+mod load;
 mod logs;
 mod names;
 mod nginx;
