@@ -30,9 +30,11 @@ use tower_http::csrf::CsrfLayer;
 use self::{
     admin::{devices, front, quarantine, recordings, requests, settings},
     error::{Problem, in_a_page, in_json, in_the_callers_voice, in_the_wires_voice},
+    observe::{route_of, with_its_route},
 };
 pub use self::{
     limits::{Carried, Limits, customer},
+    observe::observed,
     passwords::Passwords,
     state::App,
 };
@@ -48,16 +50,16 @@ pub fn router(app: App) -> Router {
         .fallback(gatekeeper::fallback)
         .layer(from_fn(in_the_callers_voice))
         // These have a voice of their own.
-        .merge(watch())
         .merge(api())
         .merge(pages())
-        .layer(from_fn(observe::observe))
+        .layer(from_fn(with_its_route))
+        .merge(watch())
         .with_state(app)
 }
 
 /// What stands on the metrics' own listener.
 pub fn metrics_router(app: App) -> Router {
-    Router::new().route("/metrics", get(exposition::metrics)).layer(map_response(in_json)).layer(from_fn(observe::observe)).with_state(app)
+    Router::new().route("/metrics", get(exposition::metrics)).layer(map_response(in_json)).layer(from_fn(with_its_route)).with_state(app)
 }
 
 /// What every address says while the server stops.
@@ -65,12 +67,7 @@ pub fn closed_router() -> Router {
     let come_again = || async { Problem::unavailable("the server is stopping; keep your files and try again in a moment", STOPPING) };
     let watch =
         Router::new().route("/tokenauth/request/", any(come_again)).route("/recording/new/", any(come_again)).layer(from_fn(to_a_watch));
-    Router::new()
-        .fallback(come_again)
-        .layer(from_fn(in_the_callers_voice))
-        .layer(map_response(gatekeeper::no_store))
-        .merge(watch)
-        .layer(from_fn(observe::observe))
+    Router::new().fallback(come_again).layer(from_fn(in_the_callers_voice)).layer(map_response(gatekeeper::no_store)).merge(watch)
 }
 
 /// What the app in the field calls. A HEAD would run the handler, and collect a token that nobody reads.
@@ -84,8 +81,9 @@ fn watch() -> Router<App> {
 
 /// How a watch is treated. One layer, since each costs memory as long as a slow upload lasts.
 async fn to_a_watch(request: Request, next: Next) -> impl IntoResponse {
+    let route = route_of(&request);
     let response = Box::pin(next.run(device::linger(request).await)).await;
-    gatekeeper::no_store(in_the_wires_voice(response).await).await
+    (route, gatekeeper::no_store(in_the_wires_voice(response).await).await)
 }
 
 /// What scripts of researchers and operators call.

@@ -10,10 +10,12 @@ use hyper_util::{
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio_io_timeout::TimeoutStream;
-use tower::Service;
 
 use super::places::{Place, Places};
-use crate::config::{LimitsConfig, Settings};
+use crate::{
+    config::{LimitsConfig, Settings},
+    http,
+};
 
 /// Where connections come in.
 pub(super) struct Door {
@@ -86,8 +88,7 @@ impl Door {
         let router = router.clone();
         let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(address));
-            let mut router = router.clone();
-            router.call(request)
+            http::observed(&mut router.clone(), request)
         });
         let limits = &self.settings.now().limits;
         let stream = ending_when_unread(stream, limits.stall_time());
