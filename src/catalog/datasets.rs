@@ -92,7 +92,7 @@ impl Catalog {
     /// [`RecordError`].
     pub async fn new_dataset(&self, device: DeviceId, quota: Quota) -> Result<DatasetId, RecordError> {
         let uuid = DatasetId::random();
-        let (mut tx, _place) = self.writing_aside().await?;
+        let (mut tx, _place) = self.writing_aside(&self.issuing).await?;
         claim(&mut tx, uuid, Some(device), quota).await?;
         sqlx::query("UPDATE devices SET last_used_at = $2 WHERE id = $1").bind(device.to_string()).bind(now()).execute(&mut *tx).await?;
         tx.commit().await?;

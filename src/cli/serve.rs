@@ -24,7 +24,7 @@ pub(super) async fn serve(arguments: &Arguments) -> Result<(), Failure> {
     }
     let config = arguments.over(config);
     let log = logging::start(&config.log);
-    server::raise_handle_limit();
+    server::raise_handle_limit(&config.limits);
     // Before anybody is told that it runs: a signal that comes then must not end it.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let hangup = signal(SignalKind::hangup())?;

@@ -32,13 +32,17 @@ pub struct LimitsConfig {
     pub uploads_at_once: u32,
     /// Uploads of one device under way at once.
     pub device_uploads_at_once: u32,
+    /// Files that are sent at once.
+    pub downloads_at_once: u32,
     /// Open connections.
     pub connections: u32,
+    /// Open connections from one address.
+    pub connections_per_address: u32,
     /// Time for a request's head, seconds.
     pub header_seconds: u64,
     /// Size of a request's head, and of all part headers of an upload together, KiB.
     pub header_kib: u32,
-    /// Longest silence within a body, seconds.
+    /// Longest silence within a body, and longest wait for a client to read, seconds.
     pub stall_seconds: u64,
     /// Requests a minute of one address without a good credential.
     pub anonymous_per_minute: u32,
@@ -60,14 +64,16 @@ impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
             max_upload_mib: 4096,
-            uploads_at_once: 256,
+            uploads_at_once: 12_000,
             device_uploads_at_once: 16,
+            downloads_at_once: 256,
             connections: 16384,
+            connections_per_address: 1024,
             header_seconds: 15,
             header_kib: 64,
             stall_seconds: 60,
             anonymous_per_minute: 1200,
-            new_requests_per_minute: 60,
+            new_requests_per_minute: 120,
             device_per_minute: 30_000,
             device_gib: 1024,
             device_files: 1_000_000,
@@ -96,7 +102,7 @@ impl LimitsConfig {
         Duration::from_secs(self.header_seconds)
     }
 
-    /// Longest silence within a body.
+    /// Longest silence within a body, and longest wait for a client to read.
     #[must_use]
     pub fn stall_time(&self) -> Duration {
         Duration::from_secs(self.stall_seconds)
@@ -112,7 +118,9 @@ impl LimitsConfig {
         report.range("limits.max_upload_mib", self.max_upload_mib, 1..=1 << 30);
         report.range("limits.uploads_at_once", self.uploads_at_once.into(), 1..=100_000);
         report.range("limits.device_uploads_at_once", self.device_uploads_at_once.into(), 1..=100_000);
+        report.range("limits.downloads_at_once", self.downloads_at_once.into(), 1..=100_000);
         report.range("limits.connections", self.connections.into(), 1..=1_000_000);
+        report.range("limits.connections_per_address", self.connections_per_address.into(), 1..=1_000_000);
         report.range("limits.header_seconds", self.header_seconds, 1..=3600);
         report.range("limits.header_kib", self.header_kib.into(), 16..=1024);
         report.range("limits.stall_seconds", self.stall_seconds, 1..=3600);

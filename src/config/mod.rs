@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn everything_wrong_is_said_at_once_with_line_and_field() {
         let text = filled()
-            .replace("uploads_at_once: 256", "uploads_at_onec: 256")
+            .replace("uploads_at_once: 12000", "uploads_at_onec: 256")
             .replace("connections: 16384", "connections: many")
             .replace("quiet_minutes: 10", "quiet_minutes: 0")
             .replace("role: operator", "role: boss");
@@ -196,7 +196,9 @@ mod tests {
             ("limits.max_upload_mib", 1, 1 << 30),
             ("limits.uploads_at_once", 1, 100_000),
             ("limits.device_uploads_at_once", 1, 100_000),
+            ("limits.downloads_at_once", 1, 100_000),
             ("limits.connections", 1, 1_000_000),
+            ("limits.connections_per_address", 1, 1_000_000),
             ("limits.header_seconds", 1, 3600),
             ("limits.header_kib", 16, 1024),
             ("limits.stall_seconds", 1, 3600),

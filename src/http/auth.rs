@@ -34,7 +34,7 @@ impl FromRequestParts<App> for ApprovedDevice {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let token = parts.extract::<TypedHeader<Authorization<Bearer>>>().await.ok();
         let device = match &token {
-            Some(token) => app.handshake.admit(token.token()).await?,
+            Some(token) => Box::pin(app.handshake.admit(token.token())).await?,
             None => None,
         };
         if let Some(device) = device {

@@ -12,20 +12,21 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use futures_util::StreamExt;
 use http_range_header::{EndPosition, StartPosition, SyntacticallyCorrectRange};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 
-use super::error::Problem;
+use super::{error::Problem, limits::DownloadPlace};
 use crate::storage::{OpenedFile, blocking, open_beneath};
 
-/// Read from the disk at once.
-const CHUNK: usize = 256 << 10;
+/// Read from the disk at once. A client that reads slowly keeps a few of these in memory.
+const CHUNK: usize = 64 << 10;
 /// Nothing that was uploaded runs in a browser.
 const SANDBOX: &str = "sandbox; default-src 'none'";
 
-/// Sends the file at `path` beneath `root`, or the range of it that is asked for.
-pub async fn send(root: PathBuf, path: PathBuf, request: Request) -> Result<Response, Problem> {
+/// Sends the file at `path` beneath `root`, or the range of it that is asked for. Its place is kept until the last byte.
+pub async fn send(root: PathBuf, path: PathBuf, request: Request, place: DownloadPlace) -> Result<Response, Problem> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(Problem::method_not_allowed());
     }
@@ -34,7 +35,7 @@ pub async fn send(root: PathBuf, path: PathBuf, request: Request) -> Result<Resp
         io::ErrorKind::PermissionDenied => Problem::forbidden(),
         _ => error.into(),
     })?;
-    Ok(respond(file, request.headers()).await?)
+    Ok(respond(file, request.headers(), place).await?)
 }
 
 /// Whether a request goes on with a download of the file at `path` as it is now: it asks for a later part, and for nothing else
@@ -53,7 +54,7 @@ async fn open(root: PathBuf, path: PathBuf) -> io::Result<OpenedFile> {
     blocking(move || open_beneath(&root, &relative)).await?
 }
 
-async fn respond(opened: OpenedFile, asked: &HeaderMap) -> io::Result<Response> {
+async fn respond(opened: OpenedFile, asked: &HeaderMap, place: DownloadPlace) -> io::Result<Response> {
     let (etag, modified) = (etag(&opened), httpdate::fmt_http_date(opened.modified));
     let mut response = match wanted(asked, &opened, &etag, &modified) {
         Wanted::Nothing => StatusCode::NOT_MODIFIED.into_response(),
@@ -64,11 +65,11 @@ async fn respond(opened: OpenedFile, asked: &HeaderMap) -> io::Result<Response> 
         }
         Wanted::All => {
             let size = opened.size;
-            body(opened, 0, size).await?
+            body(opened, 0, size, place).await?
         }
         Wanted::Range(first, last) => {
             let range = format!("bytes {first}-{last}/{}", opened.size);
-            let mut response = body(opened, first, last - first + 1).await?;
+            let mut response = body(opened, first, last - first + 1, place).await?;
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
             response.headers_mut().insert(header::CONTENT_RANGE, value(range));
             response
@@ -91,13 +92,17 @@ fn value(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }
 
-async fn body(opened: OpenedFile, first: u64, length: u64) -> io::Result<Response> {
+async fn body(opened: OpenedFile, first: u64, length: u64, place: DownloadPlace) -> io::Result<Response> {
     let mut file = tokio::fs::File::from_std(opened.file);
     file.set_max_buf_size(CHUNK);
     if first > 0 {
         file.seek(SeekFrom::Start(first)).await?;
     }
-    let mut response = Body::from_stream(ReaderStream::with_capacity(file.take(length), CHUNK)).into_response();
+    let chunks = ReaderStream::with_capacity(file.take(length), CHUNK).map(move |chunk| {
+        let _place = &place;
+        chunk
+    });
+    let mut response = Body::from_stream(chunks).into_response();
     response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     Ok(response)
 }

@@ -1,7 +1,7 @@
 //! The gate: which address under `/uploads/` names which file, and whether it may be sent now. nginx asks (`/auth`) before
 //! it sends a file; without nginx the server asks itself.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use axum::{
     extract::{Request, State},
@@ -10,7 +10,7 @@ use axum::{
 };
 use percent_encoding::percent_decode_str;
 
-use super::{delivery, error::Problem, passwords::Admin};
+use super::{delivery, error::Problem, limits::Limits, passwords::Admin};
 use crate::{
     config::Settings,
     ids::{DatasetId, FileName},
@@ -79,10 +79,12 @@ pub async fn deliver(
     State(roller): State<Roller>,
     State(settings): State<Settings>,
     State(storage): State<Storage>,
+    State(limits): State<Arc<Limits>>,
     request: Request,
 ) -> Result<Response, Problem> {
     let target = permit(request.uri().path(), request.headers(), &roller, &storage, &settings).await?;
-    delivery::send(storage.layout().root().to_owned(), target.path(&storage), request).await
+    let place = limits.download()?;
+    delivery::send(storage.layout().root().to_owned(), target.path(&storage), request, place).await
 }
 
 /// Says which file a path names, and waits until it may be sent: a zip must hold every file acknowledged before the

@@ -3,27 +3,33 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
-    num::NonZeroU32,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
-use arc_swap::ArcSwapOption;
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
-
-use super::error::Problem;
+use super::{error::Problem, rate::Rate};
 use crate::{config::Settings, ids::DeviceId};
-
-/// Keys of a limiter above which those that are long at rest are forgotten.
-const MANY_KEYS: usize = 50_000;
 
 /// The limits in force, and how far they are used up.
 pub struct Limits {
     settings: Settings,
+    most: Carried,
     anonymous: Rate<IpAddr>,
     device: Rate<DeviceId>,
     newcomers: Rate<IpAddr>,
     uploads: Arc<Mutex<UnderWay>>,
+    downloads: Arc<AtomicU32>,
+}
+
+/// How many uploads and downloads at once the file handles of this process carry, whatever the settings say.
+#[derive(Debug, Clone, Copy)]
+pub struct Carried {
+    /// Uploads at once.
+    pub uploads: u32,
+    /// Downloads at once.
+    pub downloads: u32,
 }
 
 /// The uploads under way.
@@ -50,11 +56,28 @@ impl Drop for UploadPlace {
     }
 }
 
+/// A place among the files on their way out; it is free again when it is dropped.
+pub struct DownloadPlace(Arc<AtomicU32>);
+
+impl Drop for DownloadPlace {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Limits {
     /// The limits of a house.
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
-        Self { settings, anonymous: Rate::default(), device: Rate::default(), newcomers: Rate::default(), uploads: Arc::default() }
+    pub fn new(settings: Settings, most: Carried) -> Self {
+        Self {
+            settings,
+            most,
+            anonymous: Rate::default(),
+            device: Rate::default(),
+            newcomers: Rate::default(),
+            uploads: Arc::default(),
+            downloads: Arc::default(),
+        }
     }
 
     /// Counts a request of somebody who shows nothing that is good.
@@ -81,7 +104,7 @@ impl Limits {
         self.device.count(&device, self.settings.now().limits.device_per_minute)
     }
 
-    /// A place among the uploads under way.
+    /// A place among the uploads under way, and whatever else a device asks for that is written down.
     ///
     /// # Errors
     /// 503, at once, if all are taken, or all that one device may take: a watch that queues would lose its patience.
@@ -89,47 +112,26 @@ impl Limits {
         let config = self.settings.now();
         let mut uploads = lock(&self.uploads);
         let of_device = uploads.of.get(&device).copied().unwrap_or_default();
-        if uploads.all >= config.limits.uploads_at_once || of_device >= config.limits.device_uploads_at_once {
+        let most = config.limits.uploads_at_once.min(self.most.uploads);
+        if uploads.all >= most || of_device >= config.limits.device_uploads_at_once {
             return Err(Problem::unavailable("as many uploads as may be are under way; keep the file and try again", 60));
         }
         uploads.all += 1;
         uploads.of.insert(device, of_device + 1);
         Ok(UploadPlace { device, uploads: Arc::clone(&self.uploads) })
     }
-}
 
-/// Counts requests a minute, by key. Begins anew when the number that is allowed changes.
-struct Rate<K: std::hash::Hash + Eq + Clone>(ArcSwapOption<(u32, DefaultKeyedRateLimiter<K>)>);
-
-impl<K: std::hash::Hash + Eq + Clone> Default for Rate<K> {
-    fn default() -> Self {
-        Self(ArcSwapOption::empty())
-    }
-}
-
-impl<K: std::hash::Hash + Eq + Clone> Rate<K> {
-    fn count(&self, key: &K, per_minute: u32) -> Result<(), Problem> {
-        let limiter = self.limiter(per_minute);
-        if limiter.1.len() > MANY_KEYS {
-            limiter.1.retain_recent();
+    /// A place among the files on their way out.
+    ///
+    /// # Errors
+    /// 503, at once, if all are taken.
+    pub fn download(&self) -> Result<DownloadPlace, Problem> {
+        let place = DownloadPlace(Arc::clone(&self.downloads));
+        let most = self.settings.now().limits.downloads_at_once.min(self.most.downloads);
+        if self.downloads.fetch_add(1, Ordering::Relaxed) >= most {
+            return Err(Problem::unavailable("as many files as may be are on their way out; try again in a moment", 10));
         }
-        limiter.1.check_key(key).map_err(|early| {
-            let wait = early.wait_time_from(limiter.1.clock().now()).max(Duration::from_secs(1));
-            let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
-            Problem::too_many("too many requests; wait before the next one", seconds)
-        })
-    }
-
-    fn limiter(&self, per_minute: u32) -> Arc<(u32, DefaultKeyedRateLimiter<K>)> {
-        match self.0.load_full() {
-            Some(limiter) if limiter.0 == per_minute => limiter,
-            _ => {
-                let quota = Quota::per_minute(NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN));
-                let limiter = Arc::new((per_minute, RateLimiter::keyed(quota)));
-                self.0.store(Some(Arc::clone(&limiter)));
-                limiter
-            }
-        }
+        Ok(place)
     }
 }
 
@@ -138,7 +140,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Who counts as one: an address, or a /64 of IPv6, which is one customer's.
-fn customer(address: IpAddr) -> IpAddr {
+#[must_use]
+pub fn customer(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),

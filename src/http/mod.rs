@@ -1,6 +1,7 @@
 //! The only floor that knows axum, askama and status codes. Every address of the house is on this page.
 
 mod admin;
+mod argon;
 mod assets;
 mod auth;
 mod delivery;
@@ -14,12 +15,14 @@ mod html;
 mod limits;
 mod observe;
 mod passwords;
+mod rate;
 mod state;
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
-    middleware::{from_fn, map_request, map_response},
+    extract::Request,
+    middleware::{Next, from_fn, map_response},
+    response::IntoResponse,
     routing::{MethodRouter, any, delete, get, post},
 };
 use tower_http::csrf::CsrfLayer;
@@ -27,8 +30,14 @@ use tower_http::csrf::CsrfLayer;
 use self::{
     admin::{devices, front, quarantine, recordings, requests, settings},
     error::{Problem, in_a_page, in_json, in_the_callers_voice, in_the_wires_voice},
+    observe::{route_of, with_its_route},
 };
-pub use self::{limits::Limits, passwords::Passwords, state::App};
+pub use self::{
+    limits::{Carried, Limits, customer},
+    observe::observed,
+    passwords::Passwords,
+    state::App,
+};
 
 /// How soon to come again to a server that stops, in seconds.
 const STOPPING: u32 = 10;
@@ -36,35 +45,29 @@ const STOPPING: u32 = 10;
 /// Every address, grouped by who calls it.
 pub fn router(app: App) -> Router {
     Router::new()
-        .merge(watch())
-        .merge(api())
-        .merge(pages())
         .merge(gate())
         .merge(open())
         .fallback(gatekeeper::fallback)
         .layer(from_fn(in_the_callers_voice))
-        .layer(from_fn(observe::observe))
+        // These have a voice of their own.
+        .merge(api())
+        .merge(pages())
+        .layer(from_fn(with_its_route))
+        .merge(watch())
         .with_state(app)
 }
 
 /// What stands on the metrics' own listener.
 pub fn metrics_router(app: App) -> Router {
-    Router::new().route("/metrics", get(exposition::metrics)).layer(map_response(in_json)).layer(from_fn(observe::observe)).with_state(app)
+    Router::new().route("/metrics", get(exposition::metrics)).layer(map_response(in_json)).layer(from_fn(with_its_route)).with_state(app)
 }
 
 /// What every address says while the server stops.
 pub fn closed_router() -> Router {
     let come_again = || async { Problem::unavailable("the server is stopping; keep your files and try again in a moment", STOPPING) };
-    let watch = Router::new()
-        .route("/tokenauth/request/", any(come_again))
-        .route("/recording/new/", any(come_again))
-        .layer(map_request(device::linger))
-        .layer(map_response(in_the_wires_voice));
-    watch
-        .fallback(come_again)
-        .layer(from_fn(in_the_callers_voice))
-        .layer(map_response(gatekeeper::no_store))
-        .layer(from_fn(observe::observe))
+    let watch =
+        Router::new().route("/tokenauth/request/", any(come_again)).route("/recording/new/", any(come_again)).layer(from_fn(to_a_watch));
+    Router::new().fallback(come_again).layer(from_fn(in_the_callers_voice)).layer(map_response(gatekeeper::no_store)).merge(watch)
 }
 
 /// What the app in the field calls. A HEAD would run the handler, and collect a token that nobody reads.
@@ -73,11 +76,14 @@ fn watch() -> Router<App> {
     Router::new()
         .route("/tokenauth/request/", not_head(get(device::handshake::ask)))
         .route("/recording/new/", not_head(get(device::upload::new_dataset)).post(device::upload::upload))
-        // An upload has bounds of its own, from the settings.
-        .layer(DefaultBodyLimit::disable())
-        .layer(map_request(device::linger))
-        .layer(map_response(in_the_wires_voice))
-        .layer(map_response(gatekeeper::no_store))
+        .layer(from_fn(to_a_watch))
+}
+
+/// How a watch is treated. One layer, since each costs memory as long as a slow upload lasts.
+async fn to_a_watch(request: Request, next: Next) -> impl IntoResponse {
+    let route = route_of(&request);
+    let response = Box::pin(next.run(device::linger(request).await)).await;
+    (route, gatekeeper::no_store(in_the_wires_voice(response).await).await)
 }
 
 /// What scripts of researchers and operators call.

@@ -1,13 +1,18 @@
 //! One line in the log for each request, an id that ties it to other lines, and its count.
+//!
+//! This stands outside of the router and boxes nothing: ten thousand slow uploads wait here at once.
 
-use std::time::Instant;
+use std::{convert::Infallible, time::Instant};
 
 use axum::{
+    Extension, Router,
     extract::{MatchedPath, Request},
     http::{HeaderName, HeaderValue, Method},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
 };
+use hyper::body::Incoming;
+use tower::Service;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -15,32 +20,43 @@ use crate::metrics::{METRICS, RequestLabels};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Logs and counts a request by its route, never by its address: that may hold what names a watch. The id is ours, whatever
-/// the client sends, and the client gets it back to ask about.
-pub(super) async fn observe(request: Request, next: Next) -> Response {
-    let began = Instant::now();
-    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "(none)".to_owned(), |path| path.as_str().to_owned());
-    let method = known(request.method());
-    let id = Uuid::new_v4().simple().to_string();
-    let span = tracing::info_span!("request", id);
-    async {
-        let mut response = next.run(request).await;
-        let (status, took) = (response.status().as_u16(), began.elapsed());
-        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        if is_a_probe(&route) {
-            tracing::debug!(method, route, status, ms, "answered");
-        } else {
-            tracing::info!(method, route, status, ms, "answered");
-        }
-        METRICS.requests.get_or_create(&RequestLabels { method, route, status }).inc();
-        METRICS.request_seconds.observe(took.as_secs_f64());
-        if let Ok(id) = HeaderValue::from_str(&id) {
-            response.headers_mut().insert(REQUEST_ID, id);
-        }
-        response
+/// Answers a request, logs and counts it. By its route, never by its address: that may hold what names a watch. The id is ours,
+/// whatever the client sends, and the client gets it back to ask about.
+pub fn observed(router: &mut Router, request: hyper::Request<Incoming>) -> impl Future<Output = Result<Response, Infallible>> + use<> {
+    let (id, began, method) = (Uuid::new_v4(), Instant::now(), known(request.method()));
+    let span = tracing::info_span!("request", id = %id.simple());
+    let answer = router.call(request);
+    async move {
+        let mut response = answer.await?;
+        note(method, &response, began);
+        response.headers_mut().extend(HeaderValue::try_from(id.simple().to_string()).ok().map(|id| (REQUEST_ID, id)));
+        Ok(response)
     }
     .instrument(span)
-    .await
+}
+
+fn note(method: &'static str, response: &Response, began: Instant) {
+    let route = response.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str);
+    let (status, took) = (response.status().as_u16(), began.elapsed());
+    let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    if is_a_probe(route) {
+        tracing::debug!(method, route, status, ms, "answered");
+    } else {
+        tracing::info!(method, route, status, ms, "answered");
+    }
+    METRICS.requests.get_or_create(&RequestLabels { method, route: route.to_owned(), status }).inc();
+    METRICS.request_seconds.observe(took.as_secs_f64());
+}
+
+/// Notes on an answer which route it came from.
+pub(super) async fn with_its_route(request: Request, next: Next) -> impl IntoResponse {
+    let route = route_of(&request);
+    (route, next.run(request).await)
+}
+
+/// The route that a request has taken, to be noted on its answer.
+pub(super) fn route_of(request: &Request) -> Option<Extension<MatchedPath>> {
+    request.extensions().get().cloned().map(Extension)
 }
 
 /// Asked every few seconds, and nothing that anybody would look for.

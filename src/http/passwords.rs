@@ -10,12 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use argon2::{Argon2, PasswordVerifier, password_hash::phc::PasswordHash};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tokio::sync::Semaphore;
 
-use super::error::Problem;
+use super::{argon, error::Problem};
 use crate::{
     config::{Role, Secret, Settings, UserConfig, hash_password},
     storage::blocking,
@@ -133,11 +132,7 @@ impl Passwords {
         let place = self.verifying.acquire().await;
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         let _place = place.map_err(|error| Problem::internal(&error))?;
-        let verify = move || {
-            let hash = PasswordHash::new(&hash).ok();
-            hash.is_some_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
-        };
-        Ok(blocking(verify).await?)
+        Ok(blocking(move || argon::verify(&hash, password.as_bytes())).await?)
     }
 
     fn remember(&self, fingerprint: Fingerprint) {

@@ -105,6 +105,7 @@ impl Recordings {
             let (storage, path, size) = (self.shelves.storage.clone(), self.shelves.path_of(&file.row), file.row.size);
             let (known, settled) = (!file.new, file.row.state == FileState::Placed);
             let placed;
+            let _handle = self.shelves.storage.handles().take().await;
             (received, placed) = blocking(move || {
                 let placed = if known && is_there(&path, size) {
                     // Unsettled, it was left by a request that failed: nobody has vouched for its name.

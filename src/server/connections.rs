@@ -1,6 +1,6 @@
 //! Connections: accepted while there is a place, bounded in what their heads may cost, and let go in order at the end.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, pin::Pin, time::Duration};
 
 use axum::{Router, extract::ConnectInfo};
 use hyper::{body::Incoming, server::conn::http1};
@@ -8,19 +8,19 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
-use tower::ServiceExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_io_timeout::TimeoutStream;
 
-use crate::config::{LimitsConfig, Settings};
+use super::places::{Place, Places};
+use crate::{
+    config::{LimitsConfig, Settings},
+    http,
+};
 
 /// Where connections come in.
 pub(super) struct Door {
     listener: TcpListener,
-    places: Arc<Semaphore>,
+    places: Places,
     settings: Settings,
 }
 
@@ -28,14 +28,13 @@ pub(super) struct Door {
 struct Guest {
     stream: TcpStream,
     address: SocketAddr,
-    /// Its place among the connections that may be open.
-    place: OwnedSemaphorePermit,
+    place: Place,
 }
 
 impl Door {
-    pub(super) fn new(listener: TcpListener, settings: Settings) -> Self {
-        let places = Arc::new(Semaphore::new(settings.now().limits.connections as usize));
-        Self { listener, places, settings }
+    /// A door for `most` connections at once.
+    pub(super) fn new(listener: TcpListener, most: u32, settings: Settings) -> Self {
+        Self { listener, places: Places::new(most, settings.clone()), settings }
     }
 
     /// Serves `router` until `until`. What is under way then goes on; idle connections end.
@@ -44,7 +43,7 @@ impl Door {
         tokio::pin!(until);
         loop {
             tokio::select! {
-                guest = self.accept() => if let Ok(guest) = guest { self.look_after(guest, &router, &under_way, true); },
+                guest = self.accept() => if let Some(guest) = guest { self.look_after(guest, &router, &under_way, true); },
                 () = &mut until => return under_way,
             }
         }
@@ -57,7 +56,7 @@ impl Door {
         tokio::pin!(under_way);
         loop {
             tokio::select! {
-                guest = self.accept() => if let Ok(guest) = guest { self.look_after(guest, &router, &turned_away, false); },
+                guest = self.accept() => if let Some(guest) = guest { self.look_after(guest, &router, &turned_away, false); },
                 () = &mut under_way => break,
             }
         }
@@ -65,18 +64,21 @@ impl Door {
         turned_away.shutdown().await;
     }
 
-    /// The next connection, when a place is free. A kernel that is out of handles is given a moment.
-    async fn accept(&mut self) -> io::Result<Guest> {
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(io::Error::other)?;
+    /// The next connection, when a place is free; none where its address has all places that it may have. A kernel that is out of
+    /// handles is given a moment.
+    async fn accept(&mut self) -> Option<Guest> {
+        let place = self.places.wait().await.ok()?;
         match self.listener.accept().await {
             Ok((stream, address)) => {
-                stream.set_nodelay(true)?;
-                Ok(Guest { stream, address, place })
+                // Closed at once: an answer would cost what this is to save.
+                let place = self.places.take(address.ip(), place)?;
+                stream.set_nodelay(true).ok()?;
+                Some(Guest { stream, address, place })
             }
             Err(error) => {
                 tracing::warn!(%error, "could not accept a connection");
                 tokio::time::sleep(Duration::from_millis(100)).await;
-                Err(error)
+                None
             }
         }
     }
@@ -86,11 +88,11 @@ impl Door {
         let router = router.clone();
         let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(address));
-            let router = router.clone();
-            async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {})) }
+            http::observed(&mut router.clone(), request)
         });
-        let builder = connection_builder(&self.settings.now().limits, keep_alive);
-        let connection = watcher.watch(builder.serve_connection(TokioIo::new(stream), service));
+        let limits = &self.settings.now().limits;
+        let stream = ending_when_unread(stream, limits.stall_time());
+        let connection = watcher.watch(connection_builder(limits, keep_alive).serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             // A client that goes away, or does not speak HTTP, is its own affair.
             if let Err(error) = connection.await {
@@ -101,6 +103,13 @@ impl Door {
     }
 }
 
+/// A connection that ends when its client takes nothing of an answer for so long. It would hold its place for ever.
+fn ending_when_unread(stream: TcpStream, patience: Duration) -> Pin<Box<TimeoutStream<TcpStream>>> {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(patience));
+    Box::pin(stream)
+}
+
 /// HTTP/1.1 with bounds on the head: `axum::serve` has none, and hyper-util's `auto` never ends a silent connection.
 fn connection_builder(limits: &LimitsConfig, keep_alive: bool) -> http1::Builder {
     let mut builder = http1::Builder::new();
@@ -108,13 +117,4 @@ fn connection_builder(limits: &LimitsConfig, keep_alive: bool) -> http1::Builder
     builder.half_close(true).keep_alive(keep_alive);
     builder.timer(TokioTimer::new()).header_read_timeout(limits.header_time()).max_buf_size(limits.max_header());
     builder
-}
-
-/// Takes as many file handles as this user may have: each connection and each upload needs some.
-pub fn raise_handle_limit() {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        tracing::warn!(%error, "could not raise the limit of open files");
-    }
 }

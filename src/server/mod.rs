@@ -1,6 +1,8 @@
 //! Build, serve, drain, await the workers. The program and the tests enter here.
 
 mod connections;
+mod handles;
+mod places;
 pub mod supervisor;
 
 use std::sync::Arc;
@@ -8,7 +10,8 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use self::connections::raise_handle_limit;
+use self::connections::Door;
+pub use self::handles::raise_handle_limit;
 use crate::{
     catalog::{Catalog, CatalogError},
     config::Settings,
@@ -32,6 +35,9 @@ pub enum ServeError {
     #[error("cannot clear up after the last process: {0}")]
     Recover(#[from] ReceiveError),
 }
+
+/// Connections to the metrics at once.
+const MOST_SCRAPES: u32 = 16;
 
 /// Where the server can be reached.
 pub struct Listeners {
@@ -80,6 +86,8 @@ pub async fn run_on(
 struct House {
     app: App,
     catalog: Catalog,
+    /// As many as may be open at once.
+    connections: u32,
     tasks: TaskTracker,
     stop: CancellationToken,
     _lock: HouseLock,
@@ -87,7 +95,8 @@ struct House {
 
 impl House {
     async fn open(disk: Arc<dyn Disk>, settings: Settings) -> Result<Self, ServeError> {
-        let storage = Storage::open(Layout::new(&settings.now().storage.uploads), disk)?;
+        let carried = handles::carried(&settings.now().limits);
+        let storage = Storage::open(Layout::new(&settings.now().storage.uploads), disk)?.with_handles(carried.files);
         let lock = storage.lock()?;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let catalog = Catalog::open(&storage.layout().catalog()).await?;
@@ -104,26 +113,26 @@ impl House {
             recordings,
             roller,
             storage,
-            limits: Arc::new(Limits::new(settings.clone())),
+            limits: Arc::new(Limits::new(settings.clone(), carried.at_once)),
             passwords: Arc::new(Passwords::new(settings.clone())),
             settings,
             last_look: Arc::default(),
             tasks: tasks.clone(),
         };
-        Ok(Self { app, catalog, tasks, stop, _lock: lock })
+        Ok(Self { app, catalog, connections: carried.connections, tasks, stop, _lock: lock })
     }
 
     /// Serves metrics until the workers end: a stop can be watched, too.
     fn show_metrics(&self, listener: TcpListener) {
         let (router, stop) = (http::metrics_router(self.app.clone()), self.stop.clone());
-        let mut door = connections::Door::new(listener, self.app.settings.clone());
+        let mut door = Door::new(listener, MOST_SCRAPES, self.app.settings.clone());
         self.tasks.spawn(async move { drop(door.serve(router, stop.cancelled()).await) });
     }
 
     /// Serves until `shutdown`. Then what is under way may end, and whoever comes new is told to come again.
     async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let settings = &self.app.settings;
-        let mut door = connections::Door::new(listener, settings.clone());
+        let mut door = Door::new(listener, self.connections, settings.clone());
         let under_way = door.serve(http::router(self.app.clone()), shutdown).await;
         supervisor::stopping();
         let patience = settings.now().server.stop_time();

@@ -32,6 +32,11 @@ pub trait Disk: Send + Sync + 'static {
         File::options().read(true).write(true).create_new(true).mode(mode).open(path)
     }
 
+    /// Opens a file made by [`Disk::create`] once more, to append to it.
+    fn reopen(&self, path: &Path) -> io::Result<File> {
+        File::options().read(true).append(true).open(path)
+    }
+
     /// Appends bytes to a file made by [`Disk::create`].
     fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
         file.write_all(bytes)

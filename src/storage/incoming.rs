@@ -105,6 +105,17 @@ impl IncomingFile {
         Ok(())
     }
 
+    /// Syncs what is there and gives the file handle back; the next write opens the file again. It must be synced before:
+    /// once it is closed, nobody is told of a page that could not be written.
+    ///
+    /// # Errors
+    /// What the operating system says; the file is then useless and must be dropped.
+    pub fn park(&mut self) -> io::Result<()> {
+        let Some(file) = self.file.take() else { return Ok(()) };
+        self.unsynced = 0;
+        self.guard.disk.sync_file(&file, &self.guard.path)
+    }
+
     /// Syncs the rest. What comes back is whole and survives a power cut, but has no name yet.
     ///
     /// # Errors
@@ -119,10 +130,12 @@ impl IncomingFile {
 
     /// Opened with the first bytes, so that a request refused before them costs no file; an empty file opens at its end.
     fn open(&mut self) -> io::Result<()> {
-        if self.file.is_none() {
-            self.file = Some(self.guard.disk.create(&self.guard.path, READABLE)?);
-            self.guard.armed = true;
+        if self.file.is_some() {
+            return Ok(());
         }
+        let RemoveOnDrop { disk, path, armed } = &mut self.guard;
+        self.file = Some(if *armed { disk.reopen(path)? } else { disk.create(path, READABLE)? });
+        *armed = true;
         Ok(())
     }
 }
@@ -138,5 +151,62 @@ impl ReceivedFile {
     #[must_use]
     pub fn digests(&self) -> Digests {
         self.digests
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    };
+
+    use super::*;
+    use crate::storage::RealDisk;
+
+    /// Notes each sync with the size of the file at that time, and fails them when told so.
+    #[derive(Default)]
+    struct Noting {
+        synced: Mutex<Vec<u64>>,
+        fails: AtomicBool,
+    }
+
+    impl Disk for Noting {
+        fn sync_file(&self, file: &File, path: &std::path::Path) -> io::Result<()> {
+            if self.fails.load(Ordering::SeqCst) {
+                return Err(io::Error::from_raw_os_error(5));
+            }
+            self.synced.lock().expect("synced").push(file.metadata()?.len());
+            RealDisk.sync_file(file, path)
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_parked_is_synced_first_and_goes_on_where_it_was() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let (disk, path) = (Arc::new(Noting::default()), folder.path().join("file"));
+        let mut file = IncomingFile::new(Arc::clone(&disk) as _, path.clone());
+        file.park().expect("nothing to park");
+        file.write(b"ab").expect("written");
+        file.park().expect("parked");
+        file.write(b"cd").expect("written");
+        file.park().expect("parked");
+        let received = file.finish().expect("whole");
+        assert_eq!(*disk.synced.lock().expect("synced"), [2, 4, 4]);
+        assert_eq!((received.digests().size, std::fs::read(&path).expect("the file")), (4, b"abcd".to_vec()));
+        drop(received);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_file_whose_sync_fails_when_it_is_parked_is_gone() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let (disk, path) = (Arc::new(Noting::default()), folder.path().join("file"));
+        let mut file = IncomingFile::new(Arc::clone(&disk) as _, path.clone());
+        file.write(b"ab").expect("written");
+        disk.fails.store(true, Ordering::SeqCst);
+        assert!(file.park().is_err());
+        drop(file);
+        assert!(!path.exists());
     }
 }

@@ -1,6 +1,7 @@
 //! Bytes on disk. A file takes its final name only when it is whole and synced; one file builds every path.
 
 mod disk;
+mod handles;
 mod incoming;
 mod open;
 mod paths;
@@ -16,6 +17,7 @@ use std::{
 };
 
 pub use disk::{Disk, FreeSpace, RealDisk};
+pub use handles::{Handle, Handles};
 pub(crate) use incoming::Digester;
 pub use incoming::{Digests, IncomingFile, ReceivedFile};
 pub use open::{OpenedFile, open_beneath};
@@ -33,6 +35,7 @@ pub struct Storage {
     layout: Layout,
     disk: Arc<dyn Disk>,
     space: Space,
+    handles: Handles,
     durable_folders: Arc<Mutex<HashSet<PathBuf>>>,
 }
 
@@ -82,7 +85,7 @@ impl Storage {
             disk.sync_folder(folder.parent().unwrap_or(&folder)).map_err(unusable)?;
         }
         let space = Space::new(Arc::clone(&disk), layout.house());
-        Ok(Self { layout, disk, space, durable_folders: Arc::default() })
+        Ok(Self { layout, disk, space, handles: Handles::new(usize::MAX), durable_folders: Arc::default() })
     }
 
     /// Takes the lock that keeps a second server away. It is the kernel's, so it ends with the process, however that ends.
@@ -110,6 +113,18 @@ impl Storage {
     #[must_use]
     pub fn disk(&self) -> &Arc<dyn Disk> {
         &self.disk
+    }
+
+    /// The same, where no more than so many files of uploads may be open at once.
+    #[must_use]
+    pub fn with_handles(self, most: usize) -> Self {
+        Self { handles: Handles::new(most), ..self }
+    }
+
+    /// Who may have a file of an upload open.
+    #[must_use]
+    pub fn handles(&self) -> &Handles {
+        &self.handles
     }
 
     /// What room there is.

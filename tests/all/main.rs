@@ -10,6 +10,7 @@ mod install;
 mod kill;
 mod large;
 mod limits;
+mod load;
 mod logs;
 mod names;
 mod nginx;

@@ -70,54 +70,59 @@ async fn an_idle_connection_does_not_hold_up_a_stop_and_a_silent_upload_only_for
     drop(client);
 }
 
+/// A house whose next roll is held at its first step.
+struct Rolling {
+    house: House,
+    held: Held,
+    uuid: String,
+    /// The last zip.
+    before: Vec<u8>,
+}
+
+impl Rolling {
+    /// One file is in the zip, and another one has come, large enough to be rolled unasked.
+    async fn begin() -> Self {
+        let disk = WatchedDisk::new();
+        let house = House::start_with(disk.clone(), |_| {}).await;
+        let watch = house.watch("w").await;
+        let uuid = watch.new_dataset().await;
+        watch.upload(&uuid, "a.csv", "1").await;
+        let before = house.researcher().zip(&uuid).await;
+        let rolling = house.layout().rolling_folder();
+        let held = Held::at(&disk, move |call| matches!(call, Call::Create(path) if path.starts_with(&rolling)));
+        watch.upload(&uuid, "b.csv", "2".repeat(10_000)).await;
+        Self { house, held, uuid, before }
+    }
+
+    /// The published zip. Nothing half made lies beside it.
+    fn zip(house: &House, uuid: &str) -> Vec<u8> {
+        assert_eq!(list(&house.layout().rolling_folder()), Vec::<PathBuf>::new());
+        std::fs::read(house.layout().zip(uuid.parse().expect("a uuid"))).expect("a zip")
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_roll_under_way_ends_without_leaving_half_a_zip() {
-    let disk = WatchedDisk::new();
-    let mut house = House::start_with(disk.clone(), |_| {}).await;
-    let watch = house.watch("w").await;
-    let uuid = watch.new_dataset().await;
-    watch.upload(&uuid, "a.csv", "1").await;
-    let before = house.researcher().zip(&uuid).await;
-    let rolling = house.layout().rolling_folder();
-    let of_a_roll = rolling.clone();
-    let mut held = Held::at(&disk, move |call| matches!(call, Call::Create(path) if path.starts_with(&of_a_roll)));
-    watch.upload(&uuid, "b.csv", "2").await;
-    let researcher = house.researcher();
-    let waits = {
-        let uuid = uuid.clone();
-        tokio::spawn(async move { researcher.get(&format!("/uploads/zips/{uuid}.zip")).await.status() })
-    };
+async fn a_roll_that_somebody_waits_for_is_ended_and_delivered() {
+    let Rolling { mut house, mut held, uuid, .. } = Rolling::begin().await;
+    let (researcher, path) = (house.researcher(), format!("/uploads/zips/{uuid}.zip"));
+    let waits = tokio::spawn(async move { researcher.get(&path).await.status() });
     held.reached().await;
     // The stop waits for the researcher, who waits for the roll.
     tokio::join!(house.stop(), async { drop(held) });
     assert_eq!(waits.await.expect("no panic"), 200);
-    assert_eq!(list(&rolling), Vec::<PathBuf>::new());
-    let zip = house.layout().zip(uuid.parse().expect("a uuid"));
-    let after = std::fs::read(&zip).expect("a zip");
-    assert!(contents(&after).len() == 2 && contents(&before).len() == 1);
+    assert_eq!(contents(&Rolling::zip(&house, &uuid)).len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_roll_that_nobody_waits_for_is_given_up_and_the_last_zip_stays() {
-    let disk = WatchedDisk::new();
-    let mut house = House::start_with(disk.clone(), |_| {}).await;
-    let watch = house.watch("w").await;
-    let uuid = watch.new_dataset().await;
-    watch.upload(&uuid, "a.csv", "1").await;
-    let before = house.researcher().zip(&uuid).await;
-    let rolling = house.layout().rolling_folder();
-    let of_a_roll = rolling.clone();
-    let mut held = Held::at(&disk, move |call| matches!(call, Call::Create(path) if path.starts_with(&of_a_roll)));
-    // As much as the zip holds: reason enough to roll unasked.
-    watch.upload(&uuid, "b.csv", "2".repeat(10_000)).await;
+    let Rolling { mut house, mut held, uuid, before } = Rolling::begin().await;
     held.reached().await;
     let address = house.address;
     tokio::join!(house.stop(), async {
-        until("nobody is served any more", async || tokio::net::TcpStream::connect(address).await.is_err()).await;
+        until("nobody is served any more", async || TcpStream::connect(address).await.is_err()).await;
         drop(held);
     });
-    assert_eq!(list(&rolling), Vec::<PathBuf>::new());
-    assert_eq!(std::fs::read(house.layout().zip(uuid.parse().expect("a uuid"))).expect("a zip"), before);
+    assert_eq!(Rolling::zip(&house, &uuid), before);
     let house = house.start_again().await;
     assert_eq!(house.researcher().zip_contents(&uuid).await.len(), 2);
 }

@@ -1,6 +1,6 @@
 //! `/recording/new/`: a new dataset's uuid, and the upload of its files.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     Json,
@@ -12,7 +12,7 @@ use tracing::Instrument;
 
 use super::multipart;
 use crate::{
-    http::{auth::ApprovedDevice, error::Problem, extract::Params, state::App},
+    http::{auth::ApprovedDevice, error::Problem, extract::Params, limits::Limits, state::App},
     ids::{DatasetId, DeviceId},
     metrics::{METRICS, Outcome, UploadLabels},
     recordings::{Receipt, Recordings},
@@ -37,11 +37,13 @@ pub struct Uploaded {
 pub async fn new_dataset(
     ApprovedDevice(device): ApprovedDevice,
     State(recordings): State<Recordings>,
+    State(limits): State<Arc<Limits>>,
     Params(address): Params<Address>,
 ) -> Result<Json<Value>, Problem> {
     if address.uuid.is_some() {
         return Err(Problem::malformed("a GET brings no file: send the upload as a POST, and look for a redirect on the way"));
     }
+    let _place = limits.upload(device)?;
     let uuid = recordings.new_dataset(device).await?;
     Ok(Json(json!({"status": "success", "uuid": uuid})))
 }
@@ -62,7 +64,8 @@ async fn receive(device: DeviceId, app: App, address: Address, request: Request)
     let uuid = address.uuid.ok_or_else(|| Problem::malformed("no uuid: add ?uuid= with one from GET /recording/new/"))?;
     let dataset: DatasetId = uuid.parse()?;
     let place = app.limits.upload(device)?;
-    let uploads = multipart::receive(&app, request).await?;
+    // Boxed, like what is asked of the catalog before: ten thousand of these wait for slow watches at once.
+    let uploads = Box::pin(multipart::receive(&app, request)).await?;
     // On a task of its own: a connection that drops now must not cancel a commit under way.
     let commit = async move {
         let _place = place;

@@ -39,6 +39,11 @@ impl Watch {
         Self::with_token(base.to_owned(), self.token.clone())
     }
 
+    /// Another watch that shares the connections of this one.
+    pub fn with_other_token(&self, token: String) -> Self {
+        Self { token, ..self.clone() }
+    }
+
     pub fn request(&self, method: &str, path: &str) -> RequestBuilder {
         let method = method.parse().expect("a method");
         self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token)
