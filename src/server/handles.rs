@@ -14,7 +14,10 @@ pub fn raise_handle_limit(limits: &LimitsConfig) {
     let wanted = |most: Option<u64>| Rlimit { current: most, maximum: most };
     // Beyond the hard limit only root may go.
     let higher = limit.maximum.is_some_and(|most| most < needed) && setrlimit(Resource::Nofile, wanted(Some(needed))).is_ok();
-    if !higher && let Err(error) = setrlimit(Resource::Nofile, wanted(limit.maximum)) {
+    if !higher
+        && limit.current != limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, wanted(limit.maximum))
+    {
         tracing::warn!(%error, "could not raise the limit of open files");
     }
 }
