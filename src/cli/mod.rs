@@ -18,7 +18,12 @@ use ipnet::IpNet;
 
 use crate::config::Config;
 
+use crate::config::OpenError;
+
 type Failure = Box<dyn std::error::Error>;
+
+/// The exit code for a config that a person must mend (EX_CONFIG of sysexits.h): starting again would not help.
+const BAD_CONFIG: u8 = 78;
 
 /// Takes in what wearables record, and hands each recording on as one whole zip.
 #[derive(Parser)]
@@ -87,7 +92,11 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("wearhouse: {error}");
-            ExitCode::FAILURE
+            if is_for_a_person(&*error) { ExitCode::from(BAD_CONFIG) } else { ExitCode::FAILURE }
         }
     }
+}
+
+fn is_for_a_person(error: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(OpenError::Problems { .. } | OpenError::Missing { .. } | OpenError::WeakPassword))
 }
