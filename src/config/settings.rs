@@ -36,18 +36,26 @@ impl Settings {
         self.0.load_full()
     }
 
-    /// Puts `config` in force, but for the settings that wait for the next start.
+    /// What would be in force with `config`: it, but for the settings that wait for the next start.
     #[must_use]
-    pub fn replace(&self, mut config: Config) -> Replaced {
+    pub fn with(&self, mut config: Config) -> Config {
         let before = self.now();
-        let mut waiting = differences(&before, &config);
-        waiting.retain(|name| AT_THE_NEXT_START.contains(&name.as_str()));
         config.server.listen.clone_from(&before.server.listen);
         config.storage.uploads.clone_from(&before.storage.uploads);
         config.limits.connections = before.limits.connections;
         config.zip.rolls_at_once = before.zip.rolls_at_once;
         config.log.format = before.log.format;
         config.metrics.listen.clone_from(&before.metrics.listen);
+        config
+    }
+
+    /// Puts `config` in force, but for the settings that wait for the next start.
+    #[must_use]
+    pub fn replace(&self, config: Config) -> Replaced {
+        let before = self.now();
+        let mut waiting = differences(&before, &config);
+        waiting.retain(|name| AT_THE_NEXT_START.contains(&name.as_str()));
+        let config = self.with(config);
         let changed = differences(&before, &config);
         self.0.store(Arc::new(config));
         Replaced { changed, waiting }
@@ -55,7 +63,7 @@ impl Settings {
 }
 
 /// The names of the settings in which two configs differ.
-fn differences(before: &Config, after: &Config) -> Vec<String> {
+pub(super) fn differences(before: &Config, after: &Config) -> Vec<String> {
     let mut names = Vec::new();
     for (before, after) in before.in_force().into_iter().zip(after.in_force()) {
         if before != after {

@@ -12,6 +12,7 @@ mod load;
 mod logs;
 mod names;
 mod nginx;
+mod notify;
 mod observed;
 mod okhttp;
 mod pages;
