@@ -79,3 +79,26 @@ pub(super) fn differences(before: &Config, after: &Config) -> Vec<String> {
     }
     names
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::LogFormat;
+
+    #[test]
+    fn what_waits_for_the_next_start_is_named_and_not_in_force() {
+        let mut config = Config::default();
+        let settings = Settings::from(config.clone());
+        config.server.listen = "127.0.0.1:9".to_owned();
+        config.storage.uploads = "elsewhere".into();
+        config.limits.connections += 1;
+        config.zip.rolls_at_once += 1;
+        config.log.format = LogFormat::Json;
+        config.metrics.listen = String::new();
+        let waiting = AT_THE_NEXT_START.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(settings.replace(config.clone()), Replaced { changed: Vec::new(), waiting });
+        assert!(differences(&Config::default(), &settings.now()).is_empty());
+        config.limits.stall_seconds += 1;
+        assert_eq!(settings.replace(config).changed, ["limits.stall_seconds"]);
+    }
+}
