@@ -49,7 +49,7 @@ pub enum CatalogError {
 fn way_back(copy: Option<&str>) -> String {
     copy.map_or_else(
         || "There is no copy of before to go back to".to_owned(),
-        |copy| format!("To go back, put {copy} in its place; wearhouse reindex --apply then finds the files that came since"),
+        |copy| format!("To go back, put {copy} in its place, and leave no catalog.sqlite-wal beside it; wearhouse reindex --apply then finds the files that came since"),
     )
 }
 

@@ -61,21 +61,31 @@ fn copy_for_us(path: &Path) -> Option<String> {
     copies.into_iter().find(|copy| copy.exists()).map(|copy| copy.display().to_string())
 }
 
-/// Copies the catalog as it is now. The copy has its name when it is whole and synced.
+/// Copies the catalog as it is now. The copy has its name when it is whole and synced; half a one takes nobody's room.
 async fn make_copy(pool: &SqlitePool, copy: &Path) -> Result<(), CatalogError> {
-    let (part, copy) = (copy.with_extension("part"), copy.to_owned());
-    let failed = |source: io::Error| CatalogError::Copy { path: copy.display().to_string(), reason: source.to_string() };
-    match fs::remove_file(&part) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-        _ => {}
+    let part = copy.with_extension("part");
+    let copied = copy_by_way_of(&part, pool, copy).await;
+    if copied.is_err() {
+        // What stands in the way of the copy says more than what stands in the way of its removal.
+        let _ = remove(&part);
     }
+    copied.map_err(|source| CatalogError::Copy { path: copy.display().to_string(), reason: source.to_string() })
+}
+
+async fn copy_by_way_of(part: &Path, pool: &SqlitePool, copy: &Path) -> io::Result<()> {
+    // A start that was cut short may have left it.
+    remove(part)?;
     let copied = sqlx::query("VACUUM INTO $1").bind(part.display().to_string()).execute(pool).await;
-    copied.map_err(|error| failed(io::Error::other(error)))?;
-    let (from, to) = (part, copy.clone());
+    copied.map_err(io::Error::other)?;
+    let (from, to) = (part.to_owned(), copy.to_owned());
     let kept = blocking(move || {
         File::open(&from)?.sync_all()?;
         fs::rename(&from, &to)?;
         File::open(to.parent().unwrap_or(Path::new(".")))?.sync_all()
     });
-    kept.await.and_then(|kept| kept).map_err(failed)
+    kept.await?
+}
+
+fn remove(part: &Path) -> io::Result<()> {
+    fs::remove_file(part).or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use self::{diagnose::Report, secret::looks_weak};
 pub use self::{
     diagnose::{Problem, Problems},
-    file::{FirstPassword, OpenError, check, hash_password, open, reopen, rotate_secret},
+    file::{Draft, FirstPassword, OpenError, check, hash_password, open, rotate_secret},
     handshake::HandshakeConfig,
     in_force::SettingInForce,
     limits::{LimitsConfig, Quota},

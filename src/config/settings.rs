@@ -36,18 +36,26 @@ impl Settings {
         self.0.load_full()
     }
 
-    /// Puts `config` in force, but for the settings that wait for the next start.
+    /// What would be in force with `config`: it, but for the settings that wait for the next start.
     #[must_use]
-    pub fn replace(&self, mut config: Config) -> Replaced {
+    pub fn with(&self, mut config: Config) -> Config {
         let before = self.now();
-        let mut waiting = differences(&before, &config);
-        waiting.retain(|name| AT_THE_NEXT_START.contains(&name.as_str()));
         config.server.listen.clone_from(&before.server.listen);
         config.storage.uploads.clone_from(&before.storage.uploads);
         config.limits.connections = before.limits.connections;
         config.zip.rolls_at_once = before.zip.rolls_at_once;
         config.log.format = before.log.format;
         config.metrics.listen.clone_from(&before.metrics.listen);
+        config
+    }
+
+    /// Puts `config` in force, but for the settings that wait for the next start.
+    #[must_use]
+    pub fn replace(&self, config: Config) -> Replaced {
+        let before = self.now();
+        let mut waiting = differences(&before, &config);
+        waiting.retain(|name| AT_THE_NEXT_START.contains(&name.as_str()));
+        let config = self.with(config);
         let changed = differences(&before, &config);
         self.0.store(Arc::new(config));
         Replaced { changed, waiting }
@@ -55,7 +63,7 @@ impl Settings {
 }
 
 /// The names of the settings in which two configs differ.
-fn differences(before: &Config, after: &Config) -> Vec<String> {
+pub(super) fn differences(before: &Config, after: &Config) -> Vec<String> {
     let mut names = Vec::new();
     for (before, after) in before.in_force().into_iter().zip(after.in_force()) {
         if before != after {
@@ -70,4 +78,27 @@ fn differences(before: &Config, after: &Config) -> Vec<String> {
         names.push("users".to_owned());
     }
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::LogFormat;
+
+    #[test]
+    fn what_waits_for_the_next_start_is_named_and_not_in_force() {
+        let mut config = Config::default();
+        let settings = Settings::from(config.clone());
+        config.server.listen = "127.0.0.1:9".to_owned();
+        config.storage.uploads = "elsewhere".into();
+        config.limits.connections += 1;
+        config.zip.rolls_at_once += 1;
+        config.log.format = LogFormat::Json;
+        config.metrics.listen = String::new();
+        let waiting = AT_THE_NEXT_START.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(settings.replace(config.clone()), Replaced { changed: Vec::new(), waiting });
+        assert!(differences(&Config::default(), &settings.now()).is_empty());
+        config.limits.stall_seconds += 1;
+        assert_eq!(settings.replace(config).changed, ["limits.stall_seconds"]);
+    }
 }

@@ -18,8 +18,9 @@ use super::{
     tls,
 };
 
-/// Certificates are renewed 30 days before they end. One that has fewer than this left was not.
-const DAYS_TO_ACT: i64 = 21;
+/// Certificates are renewed when a third of their time is left, 30 days of the usual 90. One that has less than a quarter
+/// left was not.
+const TO_ACT: i64 = 4;
 const DAY: i64 = 24 * 60 * 60;
 
 /// Whom to believe.
@@ -125,7 +126,7 @@ fn validity(own: &X509Certificate<'_>, now: i64) -> Finding {
         Check::Validity.fail(format!("valid from {} on, which is not yet: compare the clocks, or wait", day(start)))
     } else if now > end {
         Check::Validity.fail(format!("expired on {}: renew it, reload the proxy, and see why nobody did", day(end)))
-    } else if left < DAYS_TO_ACT {
+    } else if (end - now).saturating_mul(TO_ACT) < end - start {
         Check::Validity
             .warn(format!("until {}, {left} days left: see why it is not renewed, and that the proxy is reloaded then", day(end)))
     } else {
@@ -181,6 +182,20 @@ mod tests {
         let findings = findings([1, 2000], [990, 1080]);
         assert!(findings.iter().all(|(verdict, _)| *verdict == Verdict::Ok), "{findings:?}");
         assert_eq!(findings[2].1, "until 1972-12-16, 80 days left");
+    }
+
+    #[test]
+    fn a_certificate_that_nobody_renewed_is_a_warning_however_long_it_lasts() {
+        for (own, expected) in [
+            ([930, 1020], Verdict::Warn),
+            ([935, 1025], Verdict::Ok),
+            // Of 45 days and of 6.
+            ([969, 1014], Verdict::Ok),
+            ([965, 1010], Verdict::Warn),
+            ([996, 1002], Verdict::Ok),
+        ] {
+            assert_eq!(findings([1, 2000], own)[2].0, expected, "{own:?}");
+        }
     }
 
     #[test]

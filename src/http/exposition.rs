@@ -12,22 +12,13 @@ use prometheus_client::{
 };
 
 use super::error::Problem;
-use crate::{
-    config::Settings,
-    metrics::METRICS,
-    recordings::Recordings,
-    storage::{FreeSpace, Storage, blocking},
-};
+use crate::{config::Settings, metrics::METRICS, recordings::Recordings};
 
 /// <https://prometheus.io/docs/specs/om/open_metrics_spec/>
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// `GET /metrics`: everything in the OpenMetrics text format.
-pub async fn metrics(
-    State(recordings): State<Recordings>,
-    State(storage): State<Storage>,
-    State(settings): State<Settings>,
-) -> Result<Response, Problem> {
+pub async fn metrics(State(recordings): State<Recordings>, State(settings): State<Settings>) -> Result<Response, Problem> {
     let mut registry = Registry::with_prefix("wearhouse");
     registry.register("build", "The program that runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
     METRICS.register(&mut registry);
@@ -49,7 +40,7 @@ pub async fn metrics(
     gauge(&mut registry, "zip_backlog_datasets", "Datasets whose zip does not hold everything", counts.to_roll);
     gauge(&mut registry, "quarantined_files", "Files that wait for a person's decision", counts.quarantined);
 
-    let free: FreeSpace = blocking(move || storage.space().free()).await??;
+    let free = recordings.free_space().await?;
     let reserve = settings.now().storage.reserve();
     gauge(&mut registry, "disk_free_bytes", "Free bytes of the disk under uploads/", free.bytes);
     gauge(&mut registry, "disk_total_bytes", "All bytes of the disk under uploads/", free.total);

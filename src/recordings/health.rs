@@ -1,11 +1,13 @@
 //! Whether the house can do its work.
 
-use std::time::Duration;
+use std::{io, time::Duration};
+
+use tokio::time::timeout;
 
 use super::Recordings;
-use crate::storage::blocking;
+use crate::storage::{FreeSpace, Space, blocking};
 
-/// A catalog that takes longer to answer is not answering.
+/// A catalog or a disk that takes longer to answer is not answering.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What can take up the work, each by itself.
@@ -30,13 +32,26 @@ impl Health {
 impl Recordings {
     /// Looks at everything that an upload needs.
     pub async fn health(&self) -> Health {
-        let answered = tokio::time::timeout(PATIENCE, self.catalog.answers()).await;
-        let (storage, reserve) = (self.shelves.storage.clone(), self.settings.now().storage.reserve());
-        let disk = blocking(move || storage.space().has_room(reserve));
+        let reserve = self.settings.now().storage.reserve();
+        let (answered, room) = tokio::join!(timeout(PATIENCE, self.catalog.answers()), self.ask_disk(move |space| space.has_room(reserve)));
         Health {
             catalog: answered.unwrap_or(false) && self.catalog.is_committing(),
-            disk: matches!(disk.await, Ok(Ok(true))),
+            disk: room.unwrap_or(false),
             roller: !self.roller.is_stalled(),
         }
+    }
+
+    /// The room on the disk, promises not counted.
+    ///
+    /// # Errors
+    /// What the operating system says, or that it says nothing.
+    pub async fn free_space(&self) -> io::Result<FreeSpace> {
+        self.ask_disk(Space::free).await
+    }
+
+    /// A disk that hangs, as one on a network may, answers nobody: those who ask must not wait for it in a long row.
+    async fn ask_disk<T: Send + 'static>(&self, question: impl FnOnce(&Space) -> io::Result<T> + Send + 'static) -> io::Result<T> {
+        let space = self.shelves.storage.space().clone();
+        timeout(PATIENCE, blocking(move || question(&space))).await??
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io,
+    os::unix::fs::{MetadataExt, fchown},
     path::{Path, PathBuf},
 };
 
@@ -68,6 +69,7 @@ pub fn write_over(disk: &dyn Disk, path: &Path, bytes: &[u8], mode: u32) -> io::
     let temporary = PathBuf::from(format!("{}.new", path.display()));
     disk.remove(&temporary)?;
     let written = disk.create(&temporary, mode).and_then(|mut file| {
+        keep_owner(&file, path)?;
         disk.write(&mut file, bytes)?;
         publish(disk, &file, &temporary, path)
     });
@@ -75,6 +77,18 @@ pub fn write_over(disk: &dyn Disk, path: &Path, bytes: &[u8], mode: u32) -> io::
         disk.remove(&temporary)?;
     }
     written
+}
+
+/// Run by root, the program must not take a file away from the user whose it is. Anybody else cannot give one away.
+fn keep_owner(file: &File, old: &Path) -> io::Result<()> {
+    let (Ok(old), new) = (std::fs::metadata(old), file.metadata()?) else { return Ok(()) };
+    if (old.uid(), old.gid()) == (new.uid(), new.gid()) {
+        return Ok(());
+    }
+    match fchown(file, Some(old.uid()), Some(old.gid())) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        kept => kept,
+    }
 }
 
 /// Gives a finished file a name, in place of the file that had it. Both the bytes and the name survive a power cut then.

@@ -47,6 +47,24 @@ fn value(metrics: &str, name: &str) -> f64 {
 }
 
 #[tokio::test]
+async fn a_disk_that_hangs_is_failing_and_keeps_nobody_waiting() {
+    let disk = WatchedDisk::new();
+    let house = House::start_with(disk.clone(), |_| {}).await;
+    assert_eq!(ready(&house.url("")).await.0, 200);
+    // Whoever asks for the free space waits for this thread.
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let hung = disk.clone();
+    std::thread::spawn(move || {
+        let _hung = hung.free.lock().expect("free");
+        let _ = released.recv();
+    });
+    crate::support::until("it hangs", async || disk.free.try_lock().is_err()).await;
+    assert_eq!(ready_now(&house).await, (503, json!({"catalog": "ok", "disk": "failing", "roller": "ok"})));
+    drop(release);
+    assert_eq!(ready_now(&house).await.0, 200);
+}
+
+#[tokio::test]
 async fn metrics_count_what_happened_and_stand_on_a_listener_of_their_own() {
     let folder = TempDir::new().expect("a folder");
     let program = Program::in_folder(folder.path()).start();

@@ -124,6 +124,18 @@ async fn a_secret_that_would_lock_out_watches_is_refused() {
     assert_eq!(running.upload(&watch, &uuid, "b.csv", 1).await, 200);
 }
 
+/// Another folder is in force at the next start only, and the watches of this one would be locked out now.
+#[tokio::test]
+async fn a_secret_is_held_against_the_catalog_that_is_in_use() {
+    let running = Running::start();
+    let watch = running.program.researcher().let_in("w").await;
+    let uuid = watch.new_dataset().await;
+    let elsewhere = running.text().replace(OLD, NEW).replace("/uploads\n", "/elsewhere\n");
+    assert!(elsewhere.contains("/elsewhere\n"));
+    running.reload(&elsewhere, "1 devices hold tokens").await;
+    assert_eq!(running.upload(&watch, &uuid, "a.csv", 1).await, 200);
+}
+
 fn rotate_secret(config: &Path) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_wearhouse")).arg("rotate-secret").arg("--config").arg(config).output();
     let output = output.expect("the program");

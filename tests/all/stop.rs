@@ -70,6 +70,28 @@ async fn an_idle_connection_does_not_hold_up_a_stop_and_a_silent_upload_only_for
     drop(client);
 }
 
+#[tokio::test]
+async fn a_connection_that_never_says_a_word_does_not_hold_up_a_stop() {
+    let folder = TempDir::new().expect("a folder");
+    let patient = "server:\n  stop_seconds: 3600\n";
+    let text = config_text(&folder.path().join("uploads")).replace("server:\n", patient) + "limits:\n  header_seconds: 3600\n";
+    std::fs::write(folder.path().join("config.yml"), text).expect("a config");
+    let mut program = Program::in_folder(folder.path()).start();
+    // A browser opens one in advance.
+    let before = TcpStream::connect(program.address).await.expect("a connection");
+    program.researcher().wait_until_up().await;
+    let watch = program.researcher().let_in("w").await;
+    let uuid = watch.new_dataset().await;
+    let (mut upload, end) = half_an_upload(&program, &watch, &uuid).await;
+    program.terminate();
+    until("new requests are turned away", async || program.researcher().get("/").await.status() == 503).await;
+    let meanwhile = TcpStream::connect(program.address).await.expect("a connection");
+    upload.write_all(end.as_bytes()).await.expect("sent");
+    until("the program ends", async || program.has_ended()).await;
+    assert!(!program.wait_and_say().contains("have been cut"));
+    drop((before, meanwhile));
+}
+
 /// A house whose next roll is held at its first step.
 struct Rolling {
     house: House,

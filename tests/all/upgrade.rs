@@ -79,6 +79,8 @@ async fn a_catalog_that_cannot_be_copied_is_left_as_it_is() {
     let said = refused_start(&folder);
     assert!(said.contains("catalog-schema-1.sqlite") && said.contains("left as it was"), "{said}");
     assert_eq!(schema(&catalog(&folder)).await, 1);
+    // On a full disk half a copy would keep the rest from its room.
+    assert!(!catalog(&folder).with_file_name("catalog-schema-1.part").exists());
 }
 
 /// Starts the program, which should not come to serving, and returns what it says.

@@ -57,10 +57,10 @@ async fn a_certificate_of_tomorrow_waits() {
 
 #[tokio::test]
 async fn a_certificate_that_nobody_renewed_is_a_warning() {
-    let made = Made::own(|own| own.not_after = days(20).into());
-    of(made).await.examined().await.warns("validity", &["20 days left"]);
-    let made = Made::own(|own| own.not_after = days(21).into());
-    of(made).await.examined().await.is_fine("validity", &["21 days left"]);
+    // Of 90 days and of 93.
+    let made = |left| Made::own(|own| (own.not_before, own.not_after) = (days(-69).into(), days(left).into()));
+    of(made(20)).await.examined().await.warns("validity", &["20 days left"]);
+    of(made(23)).await.examined().await.is_fine("validity", &["23 days left"]);
 }
 
 #[tokio::test]

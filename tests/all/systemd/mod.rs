@@ -1,78 +1,21 @@
 //! The unit: what systemd is told, whether it would take the unit, and whether the program can live within what it allows.
 //! (`./scripts/test-image` runs it under a real systemd.)
 
+mod notify;
 mod users;
 
 use std::{
     collections::BTreeSet,
-    os::unix::{fs::MetadataExt, net::UnixDatagram},
-    path::PathBuf,
+    os::unix::fs::MetadataExt,
     process::{Command, Output},
-    time::Duration,
 };
 
 use tempfile::TempDir;
 
+use self::notify::Manager;
 use crate::support::{Program, until};
 
 const UNIT: &str = include_str!("../../../packaging/wearhouse.service");
-
-/// A systemd that listens.
-struct Manager {
-    socket: UnixDatagram,
-    path: PathBuf,
-}
-
-impl Manager {
-    fn new(folder: &TempDir) -> Self {
-        let path = folder.path().join("notify");
-        let socket = UnixDatagram::bind(&path).expect("a socket");
-        socket.set_read_timeout(Some(Duration::from_secs(30))).expect("set");
-        Self { socket, path }
-    }
-
-    /// The next message that is no sign of life.
-    fn hears(&self) -> String {
-        loop {
-            let said = self.hears_anything();
-            if said != "WATCHDOG=1" {
-                return said;
-            }
-        }
-    }
-
-    fn hears_anything(&self) -> String {
-        let mut message = [0; 4096];
-        let size = self.socket.recv(&mut message).expect("a message within 30 s");
-        String::from_utf8_lossy(&message[..size]).trim_end().to_owned()
-    }
-}
-
-fn monotonic_usec() -> u64 {
-    let now = std::fs::read_to_string("/proc/uptime").expect("uptime");
-    let seconds: f64 = now.split(' ').next().expect("a number").parse().expect("a number");
-    Duration::from_secs_f64(seconds).as_micros().try_into().expect("not so long")
-}
-
-#[tokio::test]
-async fn systemd_is_told_of_start_reload_life_and_stop() {
-    let folder = TempDir::new().expect("a folder");
-    let manager = Manager::new(&folder);
-    let program = Program::in_folder(folder.path()).env("NOTIFY_SOCKET", manager.path.to_str().expect("text"));
-    let program = program.env("WATCHDOG_USEC", "300000").start();
-    assert_eq!(manager.hears(), "READY=1");
-    assert_eq!(program.researcher().get("/").await.status(), 200, "it was not ready");
-    assert_eq!(manager.hears_anything(), "WATCHDOG=1");
-    program.hang_up();
-    let reloading = manager.hears();
-    let (first, since) = reloading.split_once('\n').expect("two lines");
-    let since: u64 = since.strip_prefix("MONOTONIC_USEC=").expect("a time").parse().expect("a number");
-    assert!(first == "RELOADING=1" && monotonic_usec().abs_diff(since) < 30_000_000, "{reloading}");
-    assert_eq!(manager.hears(), "READY=1");
-    program.terminate();
-    assert_eq!(manager.hears(), "STOPPING=1");
-    program.wait_and_say();
-}
 
 fn systemd_analyze(folder: &TempDir, arguments: &[&str]) -> Output {
     let unit = folder.path().join("wearhouse.service");
