@@ -9,7 +9,7 @@ use std::{
 use sqlx::{Connection, Executor, SqliteConnection};
 use tempfile::TempDir;
 
-use crate::support::{Program, until};
+use crate::support::{Program, ProgramBuilder, until};
 
 /// Stands in for systemd.
 struct Systemd {
@@ -36,8 +36,12 @@ impl Systemd {
         told
     }
 
+    fn program(&self, folder: &Path) -> ProgramBuilder {
+        Program::in_folder(folder).env("NOTIFY_SOCKET", self.path.to_str().expect("text"))
+    }
+
     fn start(&self, folder: &Path) -> Program {
-        Program::in_folder(folder).env("NOTIFY_SOCKET", self.path.to_str().expect("text")).start()
+        self.program(folder).start()
     }
 
     /// Waits until it is told this, and returns everything that it was told with it.
@@ -63,6 +67,19 @@ async fn systemd_is_told_of_the_start_of_a_reload_and_of_the_stop_in_order() {
     program.terminate();
     program.wait_and_say();
     assert_eq!(systemd.told(), ["STOPPING=1"]);
+}
+
+#[tokio::test]
+async fn the_watchdog_is_told_again_and_again() {
+    let folder = TempDir::new().expect("a folder");
+    let systemd = Systemd::listen(folder.path());
+    let program = systemd.program(folder.path()).env("WATCHDOG_USEC", "300000").start();
+    for _ in 0..3 {
+        systemd.wait_for("WATCHDOG=1").await;
+    }
+    program.terminate();
+    program.wait_and_say();
+    assert!(systemd.told().contains(&"STOPPING=1".to_owned()));
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ mod raw;
 mod tls;
 
 pub use disk::{Call, Held, WatchedDisk};
-pub use house::{House, Program, config_text, list};
+pub use house::{House, Program, ProgramBuilder, config_text, list};
 pub use java::{FieldApp, java};
 pub use link::{Fault, Link};
 pub use nginx::{Nginx, Setup, free_address};
