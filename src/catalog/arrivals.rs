@@ -1,11 +1,12 @@
 //! What came in on each day.
 
+use std::collections::BTreeMap;
+
 use sqlx::{Row, SqliteConnection};
 
 use super::{
-    Catalog, CatalogError, Millis, Recorded,
+    Catalog, CatalogError, FileRow, Millis, Recorded,
     columns::{to_i64, to_u64},
-    now,
 };
 
 const DAY: Millis = 24 * 60 * 60 * 1000;
@@ -36,24 +37,34 @@ impl Catalog {
     }
 }
 
-/// Counts what one group has recorded: one statement, however many files.
+/// Counts what one group has recorded: one statement a day, however many files.
 pub(super) async fn count<'a>(tx: &mut SqliteConnection, recorded: impl Iterator<Item = &'a Recorded>) -> Result<(), sqlx::Error> {
-    let (mut files, mut bytes) = (0, 0);
+    let mut days = BTreeMap::<Millis, (i64, u64)>::new();
     for file in recorded.filter(|file| file.new) {
-        files += 1;
-        bytes += file.row.size;
+        let (files, bytes) = days.entry(file.row.received_at / DAY).or_default();
+        *files += 1;
+        *bytes += file.row.size;
     }
-    if files == 0 {
-        return Ok(());
+    for (day, (files, bytes)) in days {
+        sqlx::query(
+            "INSERT INTO arrivals (day, files, bytes) VALUES ($1, $2, $3) \
+             ON CONFLICT (day) DO UPDATE SET files = arrivals.files + excluded.files, bytes = arrivals.bytes + excluded.bytes",
+        )
+        .bind(day)
+        .bind(files)
+        .bind(to_i64(bytes))
+        .execute(&mut *tx)
+        .await?;
     }
-    sqlx::query(
-        "INSERT INTO arrivals (day, files, bytes) VALUES ($1, $2, $3) \
-         ON CONFLICT (day) DO UPDATE SET files = arrivals.files + excluded.files, bytes = arrivals.bytes + excluded.bytes",
-    )
-    .bind(now() / DAY)
-    .bind(files)
-    .bind(to_i64(bytes))
-    .execute(tx)
-    .await?;
+    Ok(())
+}
+
+/// Takes back what was counted of a file that did not come into its place.
+pub(super) async fn take_back(tx: &mut SqliteConnection, file: &FileRow) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE arrivals SET files = files - 1, bytes = bytes - $2 WHERE day = $1")
+        .bind(file.received_at / DAY)
+        .bind(to_i64(file.size))
+        .execute(tx)
+        .await?;
     Ok(())
 }

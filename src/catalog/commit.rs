@@ -207,3 +207,18 @@ async fn record_batch(tx: &mut Transaction<'static, Sqlite>, batch: &Batch) -> R
     savepoint.commit().await?;
     Ok(recorded)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::catalog::Catalog;
+
+    #[tokio::test]
+    async fn a_catalog_whose_committing_task_has_ended_says_so() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let catalog = Catalog::open(&folder.path().join("catalog.sqlite")).await.expect("a catalog");
+        assert!(catalog.is_committing());
+        catalog.committer.close().await;
+        assert!(!catalog.is_committing() && catalog.flush().await.is_err());
+        catalog.close().await;
+    }
+}

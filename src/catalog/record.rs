@@ -3,7 +3,7 @@
 use sqlx::{Row, Sqlite, SqliteConnection, Transaction};
 
 use super::{
-    FileRow, Held, NewFile, RecordError, Recorded, Whereabouts,
+    FileRow, FileState, Held, NewFile, RecordError, Recorded, Whereabouts, arrivals,
     columns::{to_i64, to_u64},
     datasets, now,
 };
@@ -141,15 +141,17 @@ pub(super) async fn mark_placed(tx: &mut SqliteConnection, files: &[FileId]) -> 
     Ok(())
 }
 
-/// Removes a file's row, and gives its device back what it was charged.
+/// Removes a file's row, and gives its device back what it was charged. One that was never placed has not arrived.
 pub(super) async fn remove_row(tx: &mut SqliteConnection, id: FileId) -> Result<(), sqlx::Error> {
-    let row = sqlx::query("DELETE FROM files WHERE id = $1 RETURNING device, size").bind(id.to_string()).fetch_optional(&mut *tx).await?;
-    if let Some(row) = row
-        && let Some(device) = row.try_get::<Option<&str>, _>("device")?
-    {
+    let removed = sqlx::query("DELETE FROM files WHERE id = $1 RETURNING *").bind(id.to_string()).fetch_optional(&mut *tx).await?;
+    let Some(row) = removed.as_ref().map(FileRow::read).transpose()? else { return Ok(()) };
+    if row.state == FileState::Placing {
+        arrivals::take_back(&mut *tx, &row).await?;
+    }
+    if let Some(device) = row.device {
         sqlx::query("UPDATE devices SET files = files - 1, bytes = bytes - $2 WHERE id = $1")
-            .bind(device)
-            .bind(row.try_get::<i64, _>("size")?)
+            .bind(device.to_string())
+            .bind(to_i64(row.size))
             .execute(tx)
             .await?;
     }

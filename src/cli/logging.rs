@@ -19,6 +19,8 @@ pub(super) fn start(config: &LogConfig) -> Log {
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
     };
     tracing_subscriber::registry().with(filter).with(lines).init();
+    // In the form of all other lines, and without the message: it may hold what names somebody.
+    std::panic::set_hook(Box::new(|panic| tracing::error!(at = panic.location().map(tracing::field::display), "the program panicked")));
     Log(handle)
 }
 

@@ -29,7 +29,7 @@ async fn reload(arguments: &Arguments, settings: &Settings, log: &Log) -> Result
     // In other folders there may be nobody to lock out; in these there is.
     would_serve(&settings.with(draft.config().clone())).await?;
     let config = blocking(move || draft.accept()).await??;
-    let replaced = settings.replace(arguments.over(config));
+    let replaced = settings.replace(&arguments.over(config));
     log.set_level(settings.now().log.level);
     tracing::info!(changed = replaced.changed.join(", "), "the config was read anew");
     if !replaced.waiting.is_empty() {

@@ -6,10 +6,6 @@ use arc_swap::ArcSwap;
 
 use super::Config;
 
-/// What is taken up at the next start only.
-const AT_THE_NEXT_START: &[&str] =
-    &["server.listen", "storage.uploads", "limits.connections", "zip.rolls_at_once", "log.format", "metrics.listen"];
-
 /// The settings in force. Cheap to clone; all clones see the same. Whoever needs a setting reads it when it is needed.
 #[derive(Clone)]
 pub struct Settings(Arc<ArcSwap<Config>>);
@@ -42,21 +38,21 @@ impl Settings {
         let before = self.now();
         config.server.listen.clone_from(&before.server.listen);
         config.storage.uploads.clone_from(&before.storage.uploads);
+        // So many file handles were counted for these.
         config.limits.connections = before.limits.connections;
+        config.limits.downloads_at_once = before.limits.downloads_at_once;
         config.zip.rolls_at_once = before.zip.rolls_at_once;
         config.log.format = before.log.format;
         config.metrics.listen.clone_from(&before.metrics.listen);
         config
     }
 
-    /// Puts `config` in force, but for the settings that wait for the next start.
+    /// Puts `wanted` in force, but for the settings that wait for the next start.
     #[must_use]
-    pub fn replace(&self, config: Config) -> Replaced {
+    pub fn replace(&self, wanted: &Config) -> Replaced {
         let before = self.now();
-        let mut waiting = differences(&before, &config);
-        waiting.retain(|name| AT_THE_NEXT_START.contains(&name.as_str()));
-        let config = self.with(config);
-        let changed = differences(&before, &config);
+        let config = self.with(wanted.clone());
+        let (changed, waiting) = (differences(&before, &config), differences(&config, wanted));
         self.0.store(Arc::new(config));
         Replaced { changed, waiting }
     }
@@ -95,10 +91,20 @@ mod tests {
         config.zip.rolls_at_once += 1;
         config.log.format = LogFormat::Json;
         config.metrics.listen = String::new();
-        let waiting = AT_THE_NEXT_START.iter().map(|name| (*name).to_owned()).collect();
-        assert_eq!(settings.replace(config.clone()), Replaced { changed: Vec::new(), waiting });
+        config.limits.downloads_at_once += 1;
+        let waiting = [
+            "server.listen",
+            "storage.uploads",
+            "limits.downloads_at_once",
+            "limits.connections",
+            "zip.rolls_at_once",
+            "log.format",
+            "metrics.listen",
+        ];
+        let replaced = settings.replace(&config);
+        assert_eq!((replaced.changed, replaced.waiting), (Vec::new(), waiting.map(str::to_owned).to_vec()));
         assert!(differences(&Config::default(), &settings.now()).is_empty());
         config.limits.stall_seconds += 1;
-        assert_eq!(settings.replace(config).changed, ["limits.stall_seconds"]);
+        assert_eq!(settings.replace(&config).changed, ["limits.stall_seconds"]);
     }
 }

@@ -15,7 +15,7 @@ use crate::{config::Settings, ids::DeviceId};
 /// The limits in force, and how far they are used up.
 pub struct Limits {
     settings: Settings,
-    most: Carried,
+    most: AtOnce,
     anonymous: Rate<IpAddr>,
     device: Rate<DeviceId>,
     newcomers: Rate<IpAddr>,
@@ -25,7 +25,7 @@ pub struct Limits {
 
 /// How many uploads and downloads at once the file handles of this process carry, whatever the settings say.
 #[derive(Debug, Clone, Copy)]
-pub struct Carried {
+pub struct AtOnce {
     /// Uploads at once.
     pub uploads: u32,
     /// Downloads at once.
@@ -68,7 +68,7 @@ impl Drop for DownloadPlace {
 impl Limits {
     /// The limits of a house.
     #[must_use]
-    pub fn new(settings: Settings, most: Carried) -> Self {
+    pub fn new(settings: Settings, most: AtOnce) -> Self {
         Self {
             settings,
             most,

@@ -33,7 +33,7 @@ use self::{
     observe::{route_of, with_its_route},
 };
 pub use self::{
-    limits::{Carried, Limits, customer},
+    limits::{AtOnce, Limits, customer},
     observe::observed,
     passwords::Passwords,
     state::App,

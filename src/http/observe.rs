@@ -2,32 +2,42 @@
 //!
 //! This stands outside of the router and boxes nothing: ten thousand slow uploads wait here at once.
 
-use std::{convert::Infallible, time::Instant};
+use std::{convert::Infallible, panic::AssertUnwindSafe, time::Instant};
 
 use axum::{
-    Extension, Router,
+    BoxError, Extension, Router,
+    body::{Bytes, HttpBody},
     extract::{MatchedPath, Request},
     http::{HeaderName, HeaderValue, Method},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use hyper::body::Incoming;
+use futures_util::FutureExt;
 use tower::Service;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use super::error::Problem;
 use crate::metrics::{METRICS, RequestLabels};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Answers a request, logs and counts it. By its route, never by its address: that may hold what names a watch. The id is ours,
 /// whatever the client sends, and the client gets it back to ask about.
-pub fn observed(router: &mut Router, request: hyper::Request<Incoming>) -> impl Future<Output = Result<Response, Infallible>> + use<> {
+pub fn observed<B>(router: &mut Router, request: hyper::Request<B>) -> impl Future<Output = Result<Response, Infallible>> + use<B>
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
     let (id, began, method) = (Uuid::new_v4(), Instant::now(), known(request.method()));
     let span = tracing::info_span!("request", id = %id.simple());
-    let answer = router.call(request);
+    let answer = AssertUnwindSafe(router.call(request)).catch_unwind();
     async move {
-        let mut response = answer.await?;
+        // A fault of ours that nobody foresaw is an answer, too: a watch must be told that its file is not safe.
+        let mut response = match answer.await {
+            Ok(answer) => answer?,
+            Err(_) => Problem::internal(&"a handler panicked").into_response(),
+        };
         note(method, &response, began);
         response.headers_mut().extend(HeaderValue::try_from(id.simple().to_string()).ok().map(|id| (REQUEST_ID, id)));
         Ok(response)
@@ -75,5 +85,25 @@ fn known(method: &Method) -> &'static str {
         Method::DELETE => "DELETE",
         Method::OPTIONS => "OPTIONS",
         _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, routing::get};
+
+    use super::*;
+
+    async fn breaks() {
+        panic!("on purpose");
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_a_500_with_an_id() {
+        let mut router = Router::new().route("/breaks", get(breaks));
+        let request = hyper::Request::get("/breaks").body(Body::empty()).expect("a request");
+        let Ok(answer) = observed(&mut router, request).await;
+        assert_eq!(answer.status(), 500);
+        assert!(answer.headers().contains_key(REQUEST_ID));
     }
 }

@@ -39,7 +39,7 @@ const MANY: usize = 10_000;
 type Fingerprint = [u8; 32];
 
 /// Who guesses: an address, and the user whose password it tries; all users that there are not are one.
-type Guesser = (IpAddr, Option<usize>);
+type Guesser = (IpAddr, Option<String>);
 
 /// The wrong logins of a guesser.
 struct Wrong {
@@ -109,10 +109,9 @@ impl Passwords {
     /// 429 while a guess is not looked at, 503 if too many wait to be verified.
     pub async fn verify(&self, name: &str, password: &str, address: IpAddr) -> Result<Option<Admin>, Problem> {
         let config = self.settings.now();
-        let index = config.users.iter().position(|user| user.name == name);
-        let guesser = (address, index);
-        self.may_guess(guesser)?;
-        let user = index.map(|index| &config.users[index]);
+        let user = config.users.iter().find(|user| user.name == name);
+        let guesser = (address, user.map(|user| user.name.clone()));
+        self.may_guess(&guesser)?;
         let hash = user.map_or(&*self.nobody, |user| user.password.expose()).to_owned();
         let good = self.argon2(hash, password.to_owned()).await?;
         let Some(user) = user.filter(|_| good) else {
@@ -142,8 +141,8 @@ impl Passwords {
         remembered.insert(fingerprint, now + REMEMBERED);
     }
 
-    fn may_guess(&self, guesser: Guesser) -> Result<(), Problem> {
-        let wait = lock(&self.wrong).get(&guesser).map_or(Duration::ZERO, |wrong| wrong.until.saturating_duration_since(Instant::now()));
+    fn may_guess(&self, guesser: &Guesser) -> Result<(), Problem> {
+        let wait = lock(&self.wrong).get(guesser).map_or(Duration::ZERO, |wrong| wrong.until.saturating_duration_since(Instant::now()));
         if wait.is_zero() {
             return Ok(());
         }

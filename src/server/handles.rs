@@ -26,7 +26,7 @@ pub fn raise_handle_limit(limits: &LimitsConfig) {
 pub(super) struct Carried {
     pub(super) connections: u32,
     /// Uploads and downloads at once.
-    pub(super) at_once: http::Carried,
+    pub(super) at_once: http::AtOnce,
     /// Files of uploads that may be open at once: slow uploads can share them.
     pub(super) files: usize,
 }
@@ -65,7 +65,7 @@ fn carried_by(handles: u64, limits: &LimitsConfig) -> Carried {
     let files = all.saturating_sub(u64::from(connections) + downloads);
     Carried {
         connections,
-        at_once: http::Carried { uploads, downloads: number(least) },
+        at_once: http::AtOnce { uploads, downloads: number(least) },
         files: usize::try_from(files).unwrap_or(usize::MAX),
     }
 }

@@ -126,7 +126,10 @@ impl House {
     fn show_metrics(&self, listener: TcpListener) {
         let (router, stop) = (http::metrics_router(self.app.clone()), self.stop.clone());
         let mut door = Door::new(listener, MOST_SCRAPES, self.app.settings.clone());
-        self.tasks.spawn(async move { drop(door.serve(router, stop.cancelled()).await) });
+        self.tasks.spawn(async move {
+            // A scrape that is under way then ends with the program.
+            let _under_way = door.serve(router, stop.cancelled()).await;
+        });
     }
 
     /// Serves until `shutdown`. Then what is under way may end, and whoever comes new is told to come again.

@@ -1,10 +1,11 @@
 //! Seen from outside: probes that tell strangers nothing, metrics that count what happened, one line in the log for each request.
 
 use serde_json::{Value, json};
+use sqlx::{Executor, Row};
 use tempfile::TempDir;
 use wearhouse::storage::FreeSpace;
 
-use crate::support::{House, Program, WatchedDisk, config_text};
+use crate::support::{Call, House, Program, WatchedDisk, config_text};
 
 async fn ready(base: &str) -> (u16, Value) {
     let answer = reqwest::get(format!("{base}/readyz")).await.expect("an answer");
@@ -166,4 +167,17 @@ async fn every_metric_that_the_documents_name_exists() {
         names += 1;
     }
     assert!(names > 40, "{names}");
+}
+
+#[tokio::test]
+async fn what_did_not_come_into_its_place_has_not_arrived() {
+    let disk = WatchedDisk::new();
+    let house = House::start_with(disk.clone(), |_| {}).await;
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, "a.csv", "1").await;
+    disk.before(|call| if matches!(call, Call::Rename(..)) { Err(std::io::Error::from_raw_os_error(5)) } else { Ok(()) });
+    assert_eq!(watch.try_upload(&uuid, "b.csv", "22").await.expect("an answer").status(), 500);
+    let arrived = house.catalog().await.fetch_one("SELECT SUM(files) AS files, SUM(bytes) AS bytes FROM arrivals").await.expect("a row");
+    assert_eq!((arrived.get::<i64, _>("files"), arrived.get::<i64, _>("bytes")), (1, 1));
 }

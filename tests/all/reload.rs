@@ -70,6 +70,9 @@ async fn a_good_config_is_in_force_at_once() {
     assert_eq!(running.upload(&watch, &uuid, "c.csv", 2 << 20).await, 413);
     assert_eq!(watch.upload(&uuid, "d.dat", "1").await["stored_as"], "d.dat");
     assert_eq!(running.upload(&watch, &uuid, "e.dat", 10).await, 507);
+    // Of probes a line is logged for whoever asks for the details.
+    assert_eq!(researcher.get("/healthz").await.status(), 200);
+    until("the log has more lines", async || running.program.said().contains("/healthz")).await;
     let login = async |name: &str| {
         let url = format!("{}/device/list/", researcher.base());
         reqwest::Client::new().get(url).basic_auth(name, Some(Researcher::PASSWORD)).send().await.expect("an answer").status()
@@ -78,6 +81,18 @@ async fn a_good_config_is_in_force_at_once() {
     assert_eq!(login("researcher").await, 401);
     let page = researcher.get("/settings/").await.text().await.expect("a page");
     assert!(page.contains("127.0.0.1:0") && !page.contains("127.0.0.1:9<"), "the page shows what is not in force");
+}
+
+#[tokio::test]
+async fn another_number_of_requests_a_minute_counts_from_then_on() {
+    let running = Running::start();
+    let (text, url) = (running.text(), format!("{}/recording/new/", running.program.researcher().base()));
+    let ask = async || reqwest::get(&url).await.expect("an answer").status();
+    assert_eq!((ask().await.as_u16(), ask().await.as_u16()), (401, 401));
+    running.reload(&(text.clone() + "limits:\n  anonymous_per_minute: 1\n"), "was read anew").await;
+    assert_eq!((ask().await.as_u16(), ask().await.as_u16()), (401, 429));
+    running.reload(&text, "was read anew").await;
+    assert_eq!((ask().await.as_u16(), ask().await.as_u16()), (401, 401));
 }
 
 #[tokio::test]
