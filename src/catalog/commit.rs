@@ -1,13 +1,15 @@
 //! The group commit: many uploads share one transaction and one sync, and each waits for its own answer.
 
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use std::collections::HashMap;
+
+use sqlx::{Connection, Sqlite, SqlitePool, Transaction};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Duration, Instant, timeout},
 };
 use tokio_util::task::TaskTracker;
 
-use super::{CatalogError, FileRow, NewFile, arrivals, record};
+use super::{CatalogError, FileRow, NewFile, arrivals, record, together};
 use crate::{config::Quota, ids::FileId, metrics::METRICS};
 
 /// As many uploads as one transaction takes.
@@ -44,9 +46,9 @@ impl From<sqlx::Error> for RecordError {
 type RecordAnswer = Result<Vec<Recorded>, RecordError>;
 
 /// The files of one request, and what their device may bring in all.
-struct Batch {
-    files: Vec<NewFile>,
-    quota: Quota,
+pub(super) struct Batch {
+    pub(super) files: Vec<NewFile>,
+    pub(super) quota: Quota,
 }
 
 enum Job {
@@ -186,19 +188,39 @@ impl Worker {
         }
         let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         record::mark_placed(&mut tx, &self.unmarked).await?;
-        let mut results = Vec::with_capacity(batches.len());
-        for batch in batches {
-            results.push(record_batch(&mut tx, &batch).await);
-        }
+        let results = record_group(&mut tx, &batches).await?;
         arrivals::count(&mut tx, results.iter().flatten().flatten()).await?;
         tx.commit().await?;
         Ok(results)
     }
 }
 
+/// Records a group: what is plain together, the rest one by one.
+pub(super) async fn record_group(tx: &mut Transaction<'static, Sqlite>, group: &[Batch]) -> Result<Vec<RecordAnswer>, CatalogError> {
+    let mut savepoint = tx.begin().await?;
+    let mut plain = match together::record(&mut savepoint, group).await {
+        Ok(plain) if !plain.is_empty() => {
+            savepoint.commit().await?;
+            plain
+        }
+        // Whatever it was, one by one it fails those alone whom it concerns.
+        _ => {
+            savepoint.rollback().await?;
+            HashMap::new()
+        }
+    };
+    let mut results = Vec::with_capacity(group.len());
+    for (at, batch) in group.iter().enumerate() {
+        results.push(match plain.remove(&at) {
+            Some(recorded) => Ok(vec![recorded]),
+            None => record_batch(tx, batch).await,
+        });
+    }
+    Ok(results)
+}
+
 /// Records one request's files under a savepoint of their own, so that a refused batch leaves the group as it was.
-async fn record_batch(tx: &mut Transaction<'static, Sqlite>, batch: &Batch) -> RecordAnswer {
-    use sqlx::Connection;
+pub(super) async fn record_batch(tx: &mut Transaction<'static, Sqlite>, batch: &Batch) -> RecordAnswer {
     let mut savepoint = tx.begin().await?;
     let mut recorded = Vec::with_capacity(batch.files.len());
     for file in &batch.files {

@@ -12,6 +12,7 @@ mod quarantine;
 mod record;
 mod requests;
 mod rows;
+mod together;
 mod upgrade;
 
 use std::{path::Path, sync::Arc, time::Duration};

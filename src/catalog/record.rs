@@ -1,17 +1,23 @@
 //! Recording: from received files to rows with an owner and a name, inside the transaction of a group.
 
-use sqlx::{Row, Sqlite, SqliteConnection, Transaction};
+use std::collections::HashSet;
+
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, Transaction};
 
 use super::{
     FileRow, FileState, Held, NewFile, RecordError, Recorded, Whereabouts, arrivals,
     columns::{to_i64, to_u64},
     datasets, now,
+    together::push_list,
 };
 use crate::config::Quota;
 use crate::ids::{DatasetId, DeviceId, FileId, FileName, Kind};
 
 /// Names that no file of a dataset may have: they mean something else in its zip.
-const RESERVED_NAMES: [&str; 2] = ["readme.md", Kind::Model.folder()];
+pub(super) const RESERVED_NAMES: [&str; 2] = ["readme.md", Kind::Model.folder()];
+
+/// Files that are marked with one statement; PostgreSQL takes 65,535 values in one, SQLite 32,766.
+const MARKED_AT_ONCE: usize = 1000;
 
 /// Records one file inside the transaction of a group.
 pub(super) async fn record(tx: &mut Transaction<'_, Sqlite>, file: &NewFile, quota: Quota) -> Result<Recorded, RecordError> {
@@ -119,24 +125,23 @@ pub(super) async fn reserve_name(
     Err(sqlx::Error::RowNotFound)
 }
 
-/// Marks files as placed and counts them in their datasets. One that is marked already is passed over.
+/// Marks files as placed and counts them in their datasets: few statements, however many they are. One that is marked already
+/// is passed over.
 pub(super) async fn mark_placed(tx: &mut SqliteConnection, files: &[FileId]) -> Result<(), sqlx::Error> {
-    for id in files {
-        let marked = sqlx::query("UPDATE files SET state = 'placed' WHERE id = $1 AND state IN ('placing', 'lost') RETURNING *")
-            .bind(id.to_string())
-            .fetch_optional(&mut *tx)
-            .await?;
-        let Some(row) = marked.as_ref().map(FileRow::read).transpose()? else { continue };
-        if let Some(device) = row.device {
-            sqlx::query("UPDATE devices SET last_used_at = $2 WHERE id = $1")
-                .bind(device.to_string())
-                .bind(now())
-                .execute(&mut *tx)
-                .await?;
+    for files in files.chunks(MARKED_AT_ONCE) {
+        let mut update = QueryBuilder::<Sqlite>::new("UPDATE files SET state = 'placed' WHERE state IN ('placing', 'lost') AND id IN (");
+        push_list(&mut update, files);
+        let marked = update.push(") RETURNING *").build().fetch_all(&mut *tx).await?;
+        let marked = marked.iter().map(FileRow::read).collect::<Result<Vec<_>, _>>()?;
+        let devices: HashSet<DeviceId> = marked.iter().filter_map(|row| row.device).collect();
+        if !devices.is_empty() {
+            let mut update = QueryBuilder::<Sqlite>::new("UPDATE devices SET last_used_at = ");
+            update.push_bind(now()).push(" WHERE id IN (");
+            push_list(&mut update, devices);
+            update.push(")").build().execute(&mut *tx).await?;
         }
-        if let Whereabouts::Dataset(_) = row.whereabouts {
-            datasets::count(tx, row.dataset, 1, to_i64(row.size)).await?;
-        }
+        let in_datasets = marked.iter().filter(|row| matches!(row.whereabouts, Whereabouts::Dataset(_)));
+        datasets::count_files(tx, in_datasets).await?;
     }
     Ok(())
 }

@@ -20,6 +20,12 @@ pub struct Quota {
 impl Quota {
     /// No bound: for what is here already.
     pub const NONE: Self = Self { bytes: u64::MAX, files: u64::MAX, datasets: u64::MAX };
+
+    /// What both allow.
+    #[must_use]
+    pub fn least(self, other: Self) -> Self {
+        Self { bytes: self.bytes.min(other.bytes), files: self.files.min(other.files), datasets: self.datasets.min(other.datasets) }
+    }
 }
 
 /// The section `limits`.
