@@ -7,7 +7,10 @@ use serde::Serialize;
 use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use super::Failure;
-use crate::doctor::{Report, Server, Visit, examine};
+use crate::{
+    doctor::{Report, Visit, examine},
+    outside::Server,
+};
 
 #[derive(Args)]
 pub(super) struct Questions {

@@ -14,9 +14,9 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::{
     finding::{Check, Finding},
-    server::Server,
     tls,
 };
+use crate::outside::Server;
 
 /// Certificates are renewed 30 days before they end. One that has fewer than this left was not.
 const DAYS_TO_ACT: i64 = 21;

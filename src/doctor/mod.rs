@@ -12,7 +12,6 @@ mod plain_http;
 mod question;
 mod reach;
 mod report;
-mod server;
 mod stranger;
 mod tls;
 mod upload;
@@ -20,10 +19,10 @@ mod upload;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use self::connection::Door;
+use crate::outside::Server;
 pub use self::{
     finding::{Check, Finding, Verdict},
     report::Report,
-    server::{NoServer, Server},
 };
 
 /// Whom to look at, and what to know before.

@@ -18,11 +18,11 @@ use tokio_rustls::{
 use super::{
     Visit,
     certificate::{self, Authorities},
-    connection::{Door, PATIENCE},
+    connection::Door,
     finding::{Check, Finding},
     report::Report,
-    server::Server,
 };
+use crate::outside::{PATIENCE, Server};
 
 /// Every version that there is.
 pub(super) const ALL: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
