@@ -30,11 +30,6 @@ pub(super) struct Authorities {
     pub(super) operator: Vec<CertificateDer<'static>>,
 }
 
-/// The public authorities. Those of Mozilla are near enough to those of Android.
-pub(super) fn known_to_watches() -> RootCertStore {
-    RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }
-}
-
 /// Holds the certificates that a server shows, its own first, against what a watch asks of them.
 pub(super) fn judge(shown: &[CertificateDer<'_>], server: &Server, believed: Authorities, now: SystemTime) -> Vec<Finding> {
     let parsed: Result<Vec<_>, _> = shown.iter().map(|der| X509Certificate::from_der(der).map(|(_, parsed)| parsed)).collect();
@@ -146,7 +141,7 @@ mod tests {
     use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
     use super::*;
-    use crate::doctor::Verdict;
+    use crate::{doctor::Verdict, outside::known_to_watches};
 
     fn parameters(name: &str, days: [i64; 2]) -> CertificateParams {
         let mut parameters = CertificateParams::new([name.to_owned()]).expect("a name");

@@ -19,11 +19,11 @@ mod upload;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use self::connection::Door;
-use crate::outside::Server;
 pub use self::{
     finding::{Check, Finding, Verdict},
     report::Report,
 };
+use crate::outside::Server;
 
 /// Whom to look at, and what to know before.
 #[derive(Debug, Clone)]

@@ -96,12 +96,15 @@ impl File {
     }
 
     pub(super) fn sha256(&self) -> String {
-        let digest = Sha256::new().chain_update(&self.common).chain_update(&self.own).finalize();
-        digest.iter().fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        hex(&Sha256::new().chain_update(&self.common).chain_update(&self.own).finalize())
     }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// Makes the files of a fleet.
@@ -159,14 +162,14 @@ impl Maker {
     }
 
     fn run_dice(&self, watch: &Identity, run: u32) -> StdRng {
-        dice(self.seed ^ (u64::from(run) + 1) << 32, watch.number)
+        dice(self.seed ^ ((u64::from(run) + 1) << 32), watch.number)
     }
 
     /// A percent and a bit each ten minutes.
     fn battery(&self, watch: &Identity, run: u32, minutes: u32) -> String {
         let full = self.run_dice(watch, run).random_range(85..=100_u32);
         let level = |minute: u32| full.saturating_sub(minute / 8);
-        (0..=minutes).step_by(10).map(|minute| format!("{}\t{}\n", after(minute * 60), level(minute))).collect()
+        lines((0..=minutes).step_by(10).map(|minute| format!("{}\t{}", after(minute * 60), level(minute))))
     }
 
     /// A marker each quarter of an hour or so.
@@ -174,7 +177,7 @@ impl Maker {
         let mut dice = self.run_dice(watch, run);
         let mut seconds: Vec<_> = (0..=minutes / 15).map(|_| dice.random_range(0..=minutes * 60)).collect();
         seconds.sort_unstable();
-        seconds.into_iter().map(|second| format!("{}\n", after(second))).collect()
+        lines(seconds.into_iter().map(|second| after(second).to_string()))
     }
 
     fn meta_info(&self, watch: &Identity, run: u32) -> String {
@@ -185,6 +188,10 @@ impl Maker {
         });
         info.to_string()
     }
+}
+
+fn lines(lines: impl Iterator<Item = String>) -> String {
+    lines.flat_map(|line| [line, "\n".to_owned()]).collect()
 }
 
 /// The sensor clock so many seconds after the start.
@@ -225,9 +232,10 @@ mod tests {
         assert_eq!(files(1, 2, 3, FIELD), files(1, 2, 3, FIELD));
         let digests = |(seed, number, run)| [files(seed, number, run, FIELD), files(seed, number, run, plain)].concat();
         let all = [(1, 2, 3), (2, 2, 3), (1, 3, 3), (1, 2, 4)].into_iter().flat_map(digests);
+        // Two batteries may be alike, and two markers.
+        let all = all.filter(|file| !file.name.contains("battery") && !file.name.contains("marker"));
         let different: BTreeSet<_> = all.map(|file| file.sha256()).collect();
-        // Only a marker may be at the same second twice; with these seeds none is.
-        assert_eq!(different.len(), 4 * 7);
+        assert_eq!(different.len(), 4 * 5);
     }
 
     #[test]
@@ -244,8 +252,7 @@ mod tests {
         let mut zip = zip::ZipArchive::new(Cursor::new([file.common, file.own].concat())).expect("a zip");
         let mut text = String::new();
         zip.by_index(0).expect("an entry").read_to_string(&mut text).expect("whole");
-        let rows: Vec<Vec<f64>> =
-            text.lines().map(|row| row.split('\t').map(|value| value.parse().expect("a number")).collect()).collect();
+        let rows: Vec<Vec<f64>> = text.lines().map(|row| row.split('\t').map(|value| value.parse().expect("a number")).collect()).collect();
         assert_eq!(rows.len(), 60 * 50);
         assert!(rows.windows(2).all(|pair| (15e6..25e6).contains(&(pair[1][0] - pair[0][0]))), "about 20 ms apart");
         let mean = rows.iter().map(|row| row[3]).sum::<f64>() / 3000.0;

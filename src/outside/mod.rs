@@ -5,5 +5,5 @@ mod stream;
 
 pub use self::{
     server::{NoServer, Server},
-    stream::{Encryption, PATIENCE, Stream, WATCH, encrypt, resolve},
+    stream::{Encryption, PATIENCE, Stream, WATCH, believing, encrypt, known_to_watches, resolve},
 };

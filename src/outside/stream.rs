@@ -13,7 +13,15 @@ use tokio::{
     net::lookup_host,
     time::timeout,
 };
-use tokio_rustls::{TlsConnector, client::TlsStream, rustls::ClientConfig, rustls::pki_types::ServerName};
+use tokio_rustls::{
+    TlsConnector,
+    client::TlsStream,
+    rustls::{
+        ClientConfig, Error, RootCertStore,
+        crypto::ring,
+        pki_types::{CertificateDer, ServerName},
+    },
+};
 
 use super::Server;
 
@@ -47,6 +55,25 @@ pub async fn resolve(server: &Server) -> io::Result<Vec<SocketAddr>> {
     addresses.sort_unstable();
     addresses.dedup();
     Ok(addresses)
+}
+
+/// The public authorities. Those of Mozilla are near enough to those of Android.
+#[must_use]
+pub fn known_to_watches() -> RootCertStore {
+    RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }
+}
+
+/// HTTP/1.1 with whoever a watch believes, or these authorities.
+///
+/// # Errors
+/// If there is no TLS of a version that we know.
+pub fn believing(authorities: &[CertificateDer<'static>]) -> Result<Encryption, Error> {
+    let mut roots = known_to_watches();
+    roots.add_parsable_certificates(authorities.iter().cloned());
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions()?;
+    let mut settings = builder.with_root_certificates(roots).with_no_client_auth();
+    settings.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(settings))
 }
 
 /// Begins to speak TLS, with whoever has the server's name.
