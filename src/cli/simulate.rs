@@ -18,6 +18,8 @@ use crate::{
 /// What the shell says of a program that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
 
+const TICK: Duration = Duration::from_millis(200);
+
 const BAR: &str = "{elapsed_precise} {wide_bar} {pos}/{len} {per_sec} {msg}";
 
 #[derive(Args)]
@@ -103,6 +105,7 @@ pub(super) async fn simulate(orders: &Orders) -> Result<(), Failure> {
     let files = u64::from(fleet.watches) * u64::from(fleet.runs) * u64::from(fleet.cargo.files());
     // On a terminal only.
     let bar = ProgressBar::new(files).with_style(ProgressStyle::with_template(BAR)?);
+    bar.enable_steady_tick(TICK);
     let report = fleet::run(fleet, bar.clone(), interruption()).await;
     bar.finish_and_clear();
     let report = report?;

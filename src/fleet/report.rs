@@ -128,10 +128,10 @@ impl fmt::Display for Report {
             row("not uploaded", format_args!("{} files are still on the watches", self.not_uploaded))?;
         }
         for (name, count) in [("lost", self.lost), ("damaged", self.damaged), ("doubled", self.doubled), ("unread", self.unread)] {
-            match count {
-                Some(count) => row(name, format_args!("{count}"))?,
-                None => row(name, format_args!("not asked (--no-verify)"))?,
-            }
+            count.map_or(Ok(()), |count| row(name, format_args!("{count}")))?;
+        }
+        if !self.verified {
+            row("read back", format_args!("nothing (--no-verify)"))?;
         }
         for Fault { kind, uuid, name, seen_in } in self.faults.iter().take(NAMED) {
             row("", format_args!("{kind:?} in the {seen_in}: {uuid} {name}"))?;

@@ -13,7 +13,10 @@ use http_body_util::BodyDataStream;
 use hyper::{Response, body::Incoming};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::{
+    task::{JoinSet, spawn_blocking},
+    time::timeout,
+};
 use zip::ZipArchive;
 
 use super::{
@@ -22,6 +25,7 @@ use super::{
     desk::{Dataset, Desk},
     tally::Run,
 };
+use crate::outside::PATIENCE;
 
 /// How many look at once.
 const READERS: usize = 4;
@@ -60,8 +64,8 @@ pub(super) async fn read_back(shared: &Arc<Shared>, road: &Road) -> Result<Vec<F
     let runs = shared.tally().runs.clone();
     let login = shared.fleet.login.as_ref().ok_or(FleetError::NoLogin)?;
     shared.bar.set_message("reading everything back");
-    shared.bar.set_length(runs.len() as u64);
     shared.bar.set_position(0);
+    shared.bar.set_length(runs.len() as u64);
     let share = runs.len().div_ceil(READERS).max(1);
     let mut reading: JoinSet<_> =
         runs.chunks(share).map(|runs| read_runs(Desk::new(road, login), runs.to_vec(), Arc::clone(shared))).collect();
@@ -140,7 +144,7 @@ fn fault(kind: Kind, run: &Run, name: String, seen_in: &'static str) -> Fault {
 async fn zipped_digests(zip: Response<Incoming>) -> Result<Digests, FleetError> {
     let mut file = nameless()?;
     let mut body = BodyDataStream::new(zip.into_body());
-    while let Some(bytes) = body.next().await {
+    while let Some(bytes) = timeout(PATIENCE, body.next()).await.map_err(|_| FleetError::Refused("the zip stands still".to_owned()))? {
         let bytes = bytes.map_err(|error| FleetError::Refused(format!("the zip broke off: {error}")))?;
         file.write_all(&bytes)?;
     }
