@@ -11,6 +11,7 @@ mod reload;
 mod rotate_secret;
 mod serve;
 mod simulate;
+mod units;
 
 use std::{
     net::SocketAddr,

@@ -6,10 +6,11 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use clap::{Args, ValueEnum};
 use hyper::header::HeaderValue;
 use indicatif::{ProgressBar, ProgressStyle};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
 use tokio::{signal::ctrl_c, sync::oneshot};
 
-use super::{Failure, certificates};
+use super::{Failure, certificates, units};
 use crate::{
     fleet::{self, Cargo, Fleet, Quality, Report},
     outside::Server,
@@ -43,7 +44,7 @@ pub(super) struct Orders {
     #[arg(long, conflicts_with = "minutes")]
     files: Option<u32>,
     /// The size of each of these files, such as 64KiB or 1MB.
-    #[arg(long, default_value = "64KiB", value_parser = bytes, requires = "files", value_name = "SIZE")]
+    #[arg(long, default_value = "64KiB", value_parser = units::bytes, requires = "files", value_name = "SIZE")]
     file_size: u64,
     /// How the files are uploaded.
     #[arg(long, value_enum, default_value_t = Protocol::Multipart)]
@@ -55,22 +56,22 @@ pub(super) struct Orders {
     #[arg(long, value_name = "USER:PASSWORD")]
     read_with: Option<String>,
     /// What each watch's link carries in a second, such as 100kB.
-    #[arg(long, value_parser = bytes, value_name = "SIZE")]
+    #[arg(long, value_parser = units::bytes, value_name = "SIZE")]
     rate: Option<u64>,
     /// There and back over a watch's link, in ms.
     #[arg(long, default_value_t = 0, value_name = "MS")]
     latency: u64,
     /// The probability that an upload's connection is cut, 0 to 1.
-    #[arg(long, default_value_t = 0.0, value_parser = probability, value_name = "P")]
+    #[arg(long, default_value_t = 0.0, value_parser = units::probability, value_name = "P")]
     cut: f64,
     /// How long a watch waits before it tries again, in seconds; a Retry-After counts up to it.
-    #[arg(long, default_value_t = 1.0, value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 1.0, value_parser = units::seconds, value_name = "SECONDS")]
     retry_after: f64,
     /// What watches, files and cuts come from: the same seed, the same files.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// End after so long; what is not uploaded then stays on the watches. Ctrl-C does the same.
-    #[arg(long, value_parser = seconds)]
+    /// End so long after the first upload began; what is not uploaded then stays on the watches. Ctrl-C does the same.
+    #[arg(long, value_parser = units::seconds)]
     seconds: Option<f64>,
     /// Read nothing back.
     #[arg(long)]
@@ -102,6 +103,7 @@ struct Told<'a> {
 #[tokio::main]
 pub(super) async fn simulate(orders: &Orders) -> Result<(), Failure> {
     let fleet = orders.fleet()?;
+    raise_handle_limit();
     let files = u64::from(fleet.watches) * u64::from(fleet.runs) * u64::from(fleet.cargo.files());
     // On a terminal only.
     let bar = ProgressBar::new(files).with_style(ProgressStyle::with_template(BAR)?);
@@ -123,6 +125,12 @@ pub(super) async fn simulate(orders: &Orders) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+/// Each watch has a connection. What cannot be raised shows when they are opened.
+fn raise_handle_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// Ready at the first Ctrl-C. The second ends the program.
@@ -176,42 +184,4 @@ fn authorization(login: &str) -> Result<HeaderValue, Failure> {
     let mut value = HeaderValue::try_from(format!("Basic {}", BASE64_STANDARD.encode(login)))?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-fn bytes(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit: u64 = match &text[digits.len()..] {
-        "" | "B" => 1,
-        "kB" | "KB" => 1000,
-        "KiB" => 1 << 10,
-        "MB" => 1_000_000,
-        "MiB" => 1 << 20,
-        "GB" => 1_000_000_000,
-        "GiB" => 1 << 30,
-        other => return Err(format!("{other} is no unit: B, kB, KiB, MB, MiB, GB or GiB")),
-    };
-    let number: u64 = digits.parse().map_err(|_| "write it as in 64KiB".to_owned())?;
-    number.checked_mul(unit).filter(|bytes| *bytes > 0).ok_or_else(|| "more than nothing, and less than everything".to_owned())
-}
-
-fn probability(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|number| (0.0..1.0).contains(number)).ok_or_else(|| "a number from 0 to below 1".to_owned())
-}
-
-fn seconds(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|number| (0.0..1e9).contains(number)).ok_or_else(|| "a number of seconds".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_size_is_read_with_its_unit() {
-        let read = |text| bytes(text).ok();
-        assert_eq!([read("5"), read("64KiB"), read("2kB"), read("1GiB")], [Some(5), Some(65536), Some(2000), Some(1 << 30)]);
-        for wrong in ["", "KiB", "1.5MB", "-1", "1 MB", "0", "3ells", "99999999999GiB"] {
-            assert_eq!(read(wrong), None, "{wrong}");
-        }
-    }
 }

@@ -14,7 +14,8 @@ use tokio::{net::TcpStream, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    link::{Control, Cut, Link, Quality},
+    control::{Control, Cut},
+    link::{Link, Quality},
     parcel::Parcel,
 };
 use crate::outside::{Encryption, Server, Stream, WATCH, encrypt};

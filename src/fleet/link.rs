@@ -3,8 +3,7 @@
 use std::{
     io,
     pin::Pin,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
-    sync::{Arc, OnceLock},
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -13,6 +12,8 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep_until},
 };
+
+use super::control::Control;
 
 /// A slow link is written to in so many pieces a second.
 const PIECES: u64 = 20;
@@ -26,62 +27,6 @@ pub struct Quality {
     pub latency: Duration,
     /// The probability that an upload's connection is cut.
     pub cut: f64,
-}
-
-/// Where an upload's connection is cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cut {
-    /// After so many bytes.
-    After(u64),
-    /// When all is there, and the answer is on its way.
-    Answer,
-}
-
-/// What is known of a link from outside while it carries something.
-#[derive(Debug)]
-pub(super) struct Control {
-    /// Bytes that went through, both ways.
-    moved: AtomicU64,
-    /// Bytes that may still be written.
-    left: AtomicU64,
-    loses_answer: AtomicBool,
-    /// That it was cut.
-    cut: OnceLock<()>,
-}
-
-impl Control {
-    pub(super) fn new() -> Arc<Self> {
-        let (moved, left) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
-        Arc::new(Self { moved, left, loses_answer: AtomicBool::new(false), cut: OnceLock::new() })
-    }
-
-    /// Has the link cut during what is sent next.
-    pub(super) fn arm(&self, cut: Cut) {
-        match cut {
-            Cut::After(bytes) => self.left.store(bytes, Ordering::Release),
-            Cut::Answer => self.loses_answer.store(true, Ordering::Release),
-        }
-    }
-
-    pub(super) fn moved(&self) -> u64 {
-        self.moved.load(Ordering::Acquire)
-    }
-
-    pub(super) fn was_cut(&self) -> bool {
-        self.cut.get().is_some()
-    }
-
-    fn cut(&self) -> io::Error {
-        let _ = self.cut.set(());
-        io::Error::new(io::ErrorKind::ConnectionReset, "the link was cut")
-    }
-
-    fn wrote(&self, bytes: usize) {
-        self.moved.fetch_add(bytes as u64, Ordering::AcqRel);
-        if self.left.load(Ordering::Acquire) != u64::MAX {
-            self.left.fetch_sub(bytes as u64, Ordering::AcqRel);
-        }
-    }
 }
 
 /// A stream over such a link.
@@ -103,7 +48,7 @@ impl<S> Link<S> {
 
     /// How many bytes may be written now: none means that the link is cut.
     fn poll_budget(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<u64>> {
-        let allowed = self.control.left.load(Ordering::Acquire);
+        let allowed = self.control.left();
         if allowed == 0 {
             return Poll::Ready(Err(self.control.cut()));
         }
@@ -138,12 +83,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Link<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        if self.control.loses_answer.load(Ordering::Acquire) {
+        if self.control.loses_answer() {
             buffer.set_filled(before);
             return Poll::Ready(Err(self.control.cut()));
         }
         self.turned = true;
-        self.control.moved.fetch_add((buffer.filled().len() - before) as u64, Ordering::AcqRel);
+        self.control.read(buffer.filled().len() - before);
         Poll::Ready(Ok(()))
     }
 }
@@ -186,6 +131,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
     use super::*;
+    use crate::fleet::control::Cut;
 
     const GOOD: Quality = Quality { rate: None, latency: Duration::ZERO, cut: 0.0 };
 

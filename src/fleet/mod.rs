@@ -4,6 +4,7 @@
 //! until it is told that it is safe. At the end everything is read back and held against what was sent.
 
 mod client;
+mod control;
 mod desk;
 mod link;
 mod movement;
@@ -68,7 +69,7 @@ pub struct Fleet {
     pub retry_after: Duration,
     /// What files and cuts come from.
     pub seed: u64,
-    /// After so long what is not uploaded stays on the watches.
+    /// So long after the first upload began, what is not uploaded stays on the watches.
     pub at_most: Option<Duration>,
     /// The `Authorization` of a researcher.
     pub login: Option<HeaderValue>,
@@ -120,13 +121,7 @@ pub async fn run(fleet: Fleet, bar: ProgressBar, stop: impl Future<Output = ()>)
         Desk::new(&road, login).log_in().await?;
     }
     let shared = Arc::new(share(fleet, &road, bar)?);
-    let stop = std::pin::pin!(async {
-        tokio::select! {
-            () = stop => {}
-            () = sleep(shared.fleet.at_most.unwrap_or(Duration::MAX)) => {}
-        }
-    });
-    let took = sail(&shared, &road, stop).await?;
+    let took = sail(&shared, &road, std::pin::pin!(stop)).await?;
     let faults = if shared.fleet.verifies { Some(verify::read_back(&shared, &road).await?) } else { None };
     let tally = std::mem::take(&mut *shared.tally());
     Ok(Report::new(&shared.fleet, tally, took, faults))
@@ -163,9 +158,12 @@ async fn sail(shared: &Arc<Shared>, road: &Road, mut stop: impl Future<Output = 
     let mut under_way: JoinSet<_> = watches.into_iter().map(Watch::upload).collect();
     tokio::select! {
         () = async { while under_way.join_next().await.is_some() {} } => {}
-        () = stop => under_way.shutdown().await,
+        () = stop => {}
+        () = sleep(shared.fleet.at_most.unwrap_or(Duration::MAX)) => {}
     }
-    Ok(begin.elapsed())
+    let took = begin.elapsed();
+    under_way.shutdown().await;
+    Ok(took)
 }
 
 async fn all_in(shared: &Arc<Shared>, road: &Road) -> Result<Vec<Watch>, FleetError> {

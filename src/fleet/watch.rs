@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     FleetError, Shared,
     client::{Answer, Client, Road},
-    link::Cut,
+    control::Cut,
     parcel::Parcel,
     protocol::Upload,
     recording::{File, Identity, dice},

@@ -77,6 +77,17 @@ async fn a_fleet_waits_for_somebody_who_lets_it_in_by_hand() {
 }
 
 #[tokio::test]
+async fn a_fleet_that_is_called_home_early_keeps_what_it_has_not_brought() {
+    let house = House::start().await;
+    let arguments = ["--watches", "2", "--files", "100", "--file-size", "50kB", "--rate", "500kB", "--seconds", "1"];
+    let report = Said::report(&house.url(""), &arguments).await;
+    let [uploads, kept] = ["uploads", "not_uploaded"].map(|key| report[key].as_u64().expect("a number"));
+    assert!((2..150).contains(&uploads) && uploads + kept == 200, "{report:#}");
+    // What was under way may have arrived, and nobody was told.
+    assert_eq!((&report["good"], &report["lost"], &report["doubled"]), (&true.into(), &0.into(), &0.into()), "{report:#}");
+}
+
+#[tokio::test]
 async fn nothing_is_read_back_where_nobody_wants_it() {
     let house = House::start().await;
     let report = Said::report(&house.url(""), &["--watches", "2", "--files", "3", "--no-verify"]).await;
