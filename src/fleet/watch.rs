@@ -26,13 +26,15 @@ const BETWEEN_QUESTIONS: Duration = Duration::from_secs(3);
 /// What a request has around a file, roughly.
 const AROUND: u64 = 500;
 
-/// A watch that has its token.
+/// A watch that has its token, and a dataset to begin with.
 pub(super) struct Watch {
     identity: Identity,
     shared: Arc<Shared>,
     client: Client,
     token: HeaderValue,
     dice: StdRng,
+    /// Asked for before anything is measured.
+    first: Option<String>,
 }
 
 /// What the wire says.
@@ -51,7 +53,7 @@ impl Told {
 }
 
 impl Watch {
-    /// Asks to be let in until it is.
+    /// Asks to be let in until it is, and for its first dataset.
     pub(super) async fn let_in(number: u32, shared: Arc<Shared>, road: Road) -> Result<Self, FleetError> {
         let identity = Identity::new(shared.fleet.seed, number);
         let mut client = Client::new(road);
@@ -59,7 +61,9 @@ impl Watch {
         let mut token = HeaderValue::try_from(format!("Bearer {token}")).map_err(|error| FleetError::Refused(error.to_string()))?;
         token.set_sensitive(true);
         let dice = dice(!shared.fleet.seed, number);
-        Ok(Self { identity, shared, client, token, dice })
+        let mut watch = Self { identity, shared, client, token, dice, first: None };
+        watch.first = Some(watch.new_dataset().await);
+        Ok(watch)
     }
 
     /// Uploads all runs.
@@ -67,7 +71,10 @@ impl Watch {
         let fleet = &self.shared.fleet;
         let (protocol, runs, files) = (fleet.protocol, fleet.runs, fleet.cargo.files());
         for run in 0..runs {
-            let uuid = self.new_dataset().await;
+            let uuid = match self.first.take() {
+                Some(uuid) => uuid,
+                None => self.new_dataset().await,
+            };
             let Some(upload) = protocol.begin(&uuid, &self.token) else { continue };
             let kept = self.shared.tally().begin(self.identity.clone(), run, uuid);
             for index in 0..files {
@@ -106,10 +113,10 @@ impl Watch {
                     if !uuid.is_empty() {
                         return uuid;
                     }
-                    self.wait("an answer without a uuid".to_owned(), None).await;
+                    self.wait("a new dataset: no uuid".to_owned(), None).await;
                 }
-                Ok(answer) => self.wait(answer.says(), answer.retry_after).await,
-                Err(error) => self.wait(error.to_string(), None).await,
+                Ok(answer) => self.wait(format!("a new dataset: {}", answer.says()), answer.retry_after).await,
+                Err(error) => self.wait(format!("a new dataset: {error}"), None).await,
             }
         }
     }
