@@ -20,17 +20,21 @@
 //! | 3 | [`archive`], [`catalog`] | pure zip making; SQL |
 //! | 2 | [`storage`], [`config`] | bytes on disk; `conf/config.yml`, which may change while the server runs |
 //! | 2 | [`doctor`] | looks at a server from outside, as a watch does; knows nothing of the house within |
+//! | 2 | [`fleet`] | watches without wearers, that load a server and read everything back; knows nothing of the house within |
 //! | 1 | [`ids`], [`metrics`] | ids and names, parsed once, trusted above; what is counted |
+//! | 1 | [`outside`] | the way to a server, for those who look at one from outside |
 
 pub mod archive;
 pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod doctor;
+pub mod fleet;
 pub mod handshake;
 pub mod http;
 pub mod ids;
 pub mod metrics;
+pub mod outside;
 pub mod recordings;
 pub mod roller;
 pub mod server;

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
 
-use super::Failure;
-use crate::doctor::{Report, Server, Visit, examine};
+use super::{Failure, certificates};
+use crate::{
+    doctor::{Report, Visit, examine},
+    outside::Server,
+};
 
 #[derive(Args)]
 pub(super) struct Questions {
@@ -57,12 +59,6 @@ pub(super) async fn doctor(questions: &Questions) -> Result<(), Failure> {
 }
 
 fn visit(questions: &Questions) -> Result<Visit, Failure> {
-    let trusted = match &questions.trust_ca {
-        Some(file) => {
-            let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-            read.map_err(|error| format!("{} is no PEM file: {error}", file.display()))?
-        }
-        None => Vec::new(),
-    };
+    let trusted = certificates(questions.trust_ca.as_deref())?;
     Ok(Visit { server: questions.server.clone(), trusted, max_upload_mib: questions.max_upload_mib, http_port: questions.http_port })
 }

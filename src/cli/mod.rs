@@ -10,11 +10,18 @@ mod reindex;
 mod reload;
 mod rotate_secret;
 mod serve;
+mod simulate;
+mod units;
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 use ipnet::IpNet;
+use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use crate::config::Config;
 
@@ -61,6 +68,8 @@ enum Command {
     Check,
     /// Ask a running server what a watch will ask, and say what is wrong and what to do.
     Doctor(doctor::Questions),
+    /// Send out a fleet of watches, read everything back that they brought, and say how quick and how safe it was.
+    Simulate(Box<simulate::Orders>),
     /// Ask the server on this machine whether it lives; the exit code says so, too.
     Healthcheck(healthcheck::Question),
     /// Read a password from standard input and print its hash, for users in the config.
@@ -83,6 +92,7 @@ pub fn run() -> ExitCode {
         None | Some(Command::Serve) => serve::serve(&arguments),
         Some(Command::Check) => check::check(&arguments.config),
         Some(Command::Doctor(questions)) => doctor::doctor(questions),
+        Some(Command::Simulate(orders)) => simulate::simulate(orders),
         Some(Command::Healthcheck(question)) => healthcheck::healthcheck(&arguments, question),
         Some(Command::HashPassword) => hash_password::hash_password(),
         Some(Command::RotateSecret) => rotate_secret::rotate_secret(&arguments.config),
@@ -95,6 +105,13 @@ pub fn run() -> ExitCode {
             if is_for_a_person(&*error) { ExitCode::from(BAD_CONFIG) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// The authorities in a PEM file.
+fn certificates(file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let Some(file) = file else { return Ok(Vec::new()) };
+    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    read.map_err(|error| format!("{} is no PEM file: {error}", file.display()).into())
 }
 
 fn is_for_a_person(error: &(dyn std::error::Error + 'static)) -> bool {

@@ -14,9 +14,9 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::{
     finding::{Check, Finding},
-    server::Server,
     tls,
 };
+use crate::outside::Server;
 
 /// Certificates are renewed when a third of their time is left, 30 days of the usual 90. One that has less than a quarter
 /// left was not.
@@ -29,11 +29,6 @@ pub(super) struct Authorities {
     pub(super) watches: RootCertStore,
     /// Whom the operator believes besides.
     pub(super) operator: Vec<CertificateDer<'static>>,
-}
-
-/// The public authorities. Those of Mozilla are near enough to those of Android.
-pub(super) fn known_to_watches() -> RootCertStore {
-    RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }
 }
 
 /// Holds the certificates that a server shows, its own first, against what a watch asks of them.
@@ -147,7 +142,7 @@ mod tests {
     use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
     use super::*;
-    use crate::doctor::Verdict;
+    use crate::{doctor::Verdict, outside::known_to_watches};
 
     fn parameters(name: &str, days: [i64; 2]) -> CertificateParams {
         let mut parameters = CertificateParams::new([name.to_owned()]).expect("a name");

@@ -1,6 +1,6 @@
 //! One question and its answer, over a connection of its own, with the patience of the app in the field.
 
-use std::{error::Error, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{error::Error, net::SocketAddr, sync::Arc};
 
 use http_body_util::BodyExt;
 use hyper::{
@@ -11,27 +11,14 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-    time::timeout,
-};
-use tokio_rustls::TlsConnector;
+use tokio::{net::TcpStream, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{question::Sent, server::Server, tls};
-
-/// How long a watch waits (OkHttp's defaults).
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+use super::{question::Sent, tls};
+use crate::outside::{PATIENCE, Server, Stream, WATCH, encrypt};
 
 /// What is read of an answer: more than any of ours, and enough to tell whose it is.
 const ENOUGH: usize = 64 << 10;
-
-/// A firewall that turns unknown programs away must take this one for what it stands in for.
-const WATCH: HeaderValue = HeaderValue::from_static("okhttp/3.13.1");
-
-trait Stream: AsyncRead + AsyncWrite + Send {}
-impl<S: AsyncRead + AsyncWrite + Send> Stream for S {}
 
 /// Where a server is asked.
 pub(super) struct Door {
@@ -81,14 +68,13 @@ impl Door {
         Ok(Answer { status: head.status, headers: head.headers, body: beginning(body).await })
     }
 
-    async fn open(&self) -> std::io::Result<Pin<Box<dyn Stream>>> {
+    async fn open(&self) -> std::io::Result<Box<dyn Stream>> {
         let stream = TcpStream::connect(self.address).await?;
         if !self.server.encrypted {
-            return Ok(Box::pin(stream));
+            return Ok(Box::new(stream));
         }
-        let name = tls::name(&self.server).map_err(std::io::Error::other)?;
         let settings = tls::settings(tls::ALL, &[b"http/1.1"]).map_err(std::io::Error::other)?;
-        Ok(Box::pin(TlsConnector::from(Arc::new(settings)).connect(name, stream).await?))
+        Ok(Box::new(encrypt(stream, &self.server, Arc::new(settings)).await?))
     }
 }
 

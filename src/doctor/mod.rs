@@ -12,7 +12,6 @@ mod plain_http;
 mod question;
 mod reach;
 mod report;
-mod server;
 mod stranger;
 mod tls;
 mod upload;
@@ -23,8 +22,8 @@ use self::connection::Door;
 pub use self::{
     finding::{Check, Finding, Verdict},
     report::Report,
-    server::{NoServer, Server},
 };
+use crate::outside::Server;
 
 /// Whom to look at, and what to know before.
 #[derive(Debug, Clone)]

@@ -1,25 +1,12 @@
 //! Does the name lead anywhere, and does somebody answer there?
 
-use std::{
-    io,
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::{io, net::SocketAddr};
 
 use futures_util::future::join_all;
-use tokio::{
-    net::{TcpStream, lookup_host},
-    time::timeout,
-};
+use tokio::{net::TcpStream, time::timeout};
 
-use super::{
-    connection::PATIENCE,
-    finding::{Check, Finding},
-    server::Server,
-};
-
-/// How long a name may take.
-const RESOLVING: Duration = Duration::from_secs(5);
+use super::finding::{Check, Finding};
+use crate::outside::{PATIENCE, Server, resolve};
 
 /// What came of an address.
 type Tried = (SocketAddr, io::Result<()>);
@@ -54,24 +41,13 @@ fn judge(tried: &[Tried]) -> (Finding, Option<SocketAddr>) {
     (finding, good.first().copied())
 }
 
-async fn resolve(server: &Server) -> io::Result<Vec<SocketAddr>> {
-    if let Ok(address) = server.name.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, server.port)]);
-    }
-    let found = timeout(RESOLVING, lookup_host((server.name.as_str(), server.port))).await.map_err(|_| silent(RESOLVING))??;
-    let mut addresses: Vec<_> = found.collect();
-    addresses.sort_unstable();
-    addresses.dedup();
-    Ok(addresses)
-}
-
 async fn connect(address: SocketAddr) -> Tried {
     let connected = timeout(PATIENCE, TcpStream::connect(address)).await;
-    (address, connected.map_err(|_| silent(PATIENCE)).and_then(|connected| connected.map(drop)))
+    (address, connected.map_err(|_| silent()).and_then(|connected| connected.map(drop)))
 }
 
-fn silent(patience: Duration) -> io::Error {
-    io::Error::other(format!("no answer within {} s", patience.as_secs()))
+fn silent() -> io::Error {
+    io::Error::other(format!("no answer within {} s", PATIENCE.as_secs()))
 }
 
 #[cfg(test)]

@@ -4,10 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{
-    finding::{Check, Finding, Verdict},
-    server::Server,
-};
+use super::finding::{Check, Finding, Verdict};
+use crate::outside::Server;
 
 /// Everything that was found.
 #[derive(Debug, Clone, Serialize)]

@@ -18,11 +18,11 @@ use tokio_rustls::{
 use super::{
     Visit,
     certificate::{self, Authorities},
-    connection::{Door, PATIENCE},
+    connection::Door,
     finding::{Check, Finding},
     report::Report,
-    server::Server,
 };
+use crate::outside::{PATIENCE, Server, known_to_watches};
 
 /// Every version that there is.
 pub(super) const ALL: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
@@ -50,7 +50,7 @@ pub(super) async fn look(door: &Door, visit: &Visit, report: &mut Report) -> boo
     let (_, connection) = stream.get_ref();
     report.add(versions(connection.protocol_version(), connection.alpn_protocol(), old.is_ok()));
     let chain = connection.peer_certificates().unwrap_or_default();
-    let authorities = Authorities { watches: certificate::known_to_watches(), operator: visit.trusted.clone() };
+    let authorities = Authorities { watches: known_to_watches(), operator: visit.trusted.clone() };
     report.extend(certificate::judge(chain, &visit.server, authorities, SystemTime::now()));
     true
 }

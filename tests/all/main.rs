@@ -21,6 +21,7 @@ mod races;
 mod readme;
 mod reindex;
 mod reload;
+mod simulate;
 mod start;
 mod stop;
 mod support;
