@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use sqlx::{Row, sqlite::SqliteRow};
+use sqlx::{QueryBuilder, Row, Sqlite, sqlite::SqliteRow};
 
 use crate::ids::Malformed;
 
@@ -33,4 +33,12 @@ pub(super) fn to_i64(number: u64) -> i64 {
 /// The other way; no size or count of ours is negative.
 pub(super) fn to_u64(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
+}
+
+/// `?, ?, …`
+pub(super) fn push_list(query: &mut QueryBuilder<Sqlite>, items: impl IntoIterator<Item = impl ToString>) {
+    let mut list = query.separated(", ");
+    for item in items {
+        list.push_bind(item.to_string());
+    }
 }

@@ -9,22 +9,13 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use super::{CatalogError, FileRow, NewFile, arrivals, record, together};
+use super::{CatalogError, NewFile, Recorded, arrivals, record, rows::Batch, together};
 use crate::{config::Quota, ids::FileId, metrics::METRICS};
 
 /// As many uploads as one transaction takes.
 const GROUP: usize = 256;
 /// How long marks that failed wait for their next try.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// The catalog's word on one file.
-#[derive(Debug, Clone)]
-pub struct Recorded {
-    /// The row: of this file, or of the same file that came before.
-    pub row: FileRow,
-    /// Whether the row was made now. If not, the same name with the same bytes was recorded earlier.
-    pub new: bool,
-}
 
 /// Why files are not recorded.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -44,12 +35,6 @@ impl From<sqlx::Error> for RecordError {
 }
 
 type RecordAnswer = Result<Vec<Recorded>, RecordError>;
-
-/// The files of one request, and what their device may bring in all.
-pub(super) struct Batch {
-    pub(super) files: Vec<NewFile>,
-    pub(super) quota: Quota,
-}
 
 enum Job {
     Record(Batch, oneshot::Sender<RecordAnswer>),

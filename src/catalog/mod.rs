@@ -24,13 +24,13 @@ use sqlx::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use arrivals::Arrivals;
-pub use commit::{RecordError, Recorded};
+pub use commit::RecordError;
 pub use counts::Counts;
 pub use datasets::{Dataset, DatasetFilter, ZipState};
 pub use devices::Device;
 pub use error::CatalogError;
 pub use requests::{Poll, Request};
-pub use rows::{FileRow, FileState, Held, NewFile, Whereabouts};
+pub use rows::{FileRow, FileState, Held, NewFile, Recorded, Whereabouts};
 
 /// A time: milliseconds since 1970-01-01 UTC.
 pub type Millis = i64;

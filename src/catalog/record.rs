@@ -6,9 +6,8 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, Transaction};
 
 use super::{
     FileRow, FileState, Held, NewFile, RecordError, Recorded, Whereabouts, arrivals,
-    columns::{to_i64, to_u64},
+    columns::{push_list, to_i64, to_u64},
     datasets, now,
-    together::push_list,
 };
 use crate::config::Quota;
 use crate::ids::{DatasetId, DeviceId, FileId, FileName, Kind};

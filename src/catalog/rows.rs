@@ -7,6 +7,7 @@ use super::{
     columns::{parsed, parsed_or_null, to_u64},
 };
 use crate::{
+    config::Quota,
     ids::{DatasetId, DeviceId, FileId, FileName},
     storage::Digests,
 };
@@ -117,6 +118,21 @@ pub struct FileRow {
     pub received_at: Millis,
     /// How far it has come.
     pub state: FileState,
+}
+
+/// The catalog's word on one file.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// The row: of this file, or of the same file that came before.
+    pub row: FileRow,
+    /// Whether the row was made now. If not, the same name with the same bytes was recorded earlier.
+    pub new: bool,
+}
+
+/// The files of one request, and what their device may bring in all.
+pub(super) struct Batch {
+    pub(super) files: Vec<NewFile>,
+    pub(super) quota: Quota,
 }
 
 impl FileRow {

@@ -10,10 +10,10 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::{
     FileRow, FileState, NewFile, Recorded, Whereabouts,
-    columns::{parsed, parsed_or_null, to_i64, to_u64},
-    commit::Batch,
+    columns::{parsed, parsed_or_null, push_list, to_i64, to_u64},
     now,
     record::RESERVED_NAMES,
+    rows::Batch,
 };
 use crate::{
     config::Quota,
@@ -162,14 +162,6 @@ fn row(file: &NewFile, name: FileName, received_at: super::Millis) -> FileRow {
         crc32: file.digests.crc32,
         received_at,
         state: FileState::Placing,
-    }
-}
-
-/// `?, ?, …`
-pub(super) fn push_list(query: &mut QueryBuilder<Sqlite>, items: impl IntoIterator<Item = impl ToString>) {
-    let mut list = query.separated(", ");
-    for item in items {
-        list.push_bind(item.to_string());
     }
 }
 
