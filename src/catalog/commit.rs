@@ -1,6 +1,8 @@
 //! The group commit: many uploads share one transaction and one sync, and each waits for its own answer.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, panic::AssertUnwindSafe};
+
+use futures_util::FutureExt;
 
 use sqlx::{Connection, Sqlite, SqlitePool, Transaction};
 use tokio::{
@@ -126,7 +128,10 @@ impl Worker {
                 Err(_elapsed) => group.push(Job::Placed(Vec::new())),
             }
             let close = group.iter().any(|job| matches!(job, Job::Close));
-            self.commit(group.drain(..)).await;
+            // The task must live on: without it no upload is ever committed again.
+            if AssertUnwindSafe(self.commit(group.drain(..))).catch_unwind().await.is_err() {
+                tracing::error!("the commit of a group panicked; none of it is acknowledged");
+            }
             if close {
                 return;
             }

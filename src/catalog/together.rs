@@ -34,11 +34,9 @@ struct Candidate<'a> {
 /// place in the group. Runs under a savepoint of the caller's.
 pub(super) async fn record(tx: &mut SqliteConnection, group: &[Batch]) -> Result<HashMap<usize, Recorded>, sqlx::Error> {
     let mut plain = candidates(group);
-    if plain.len() > 1 {
-        keep_owned(tx, &mut plain).await?;
-    }
-    if plain.len() > 1 {
-        keep_new(tx, &mut plain).await?;
+    keep_owned(tx, &mut plain).await?;
+    for column in ["folded_name", "sent_name"] {
+        keep_new(tx, &mut plain, column).await?;
     }
     // One alone costs no less together.
     if plain.len() < 2 || !charge(tx, group, &plain).await? {
@@ -67,6 +65,9 @@ fn candidates(group: &[Batch]) -> Vec<Candidate<'_>> {
 
 /// Keeps those whose dataset is their device's already.
 async fn keep_owned(tx: &mut SqliteConnection, plain: &mut Vec<Candidate<'_>>) -> Result<(), sqlx::Error> {
+    if plain.is_empty() {
+        return Ok(());
+    }
     let datasets: HashSet<DatasetId> = plain.iter().map(|candidate| candidate.file.dataset).collect();
     let mut query = QueryBuilder::<Sqlite>::new("SELECT uuid, device FROM datasets WHERE uuid IN (");
     push_list(&mut query, datasets);
@@ -78,20 +79,21 @@ async fn keep_owned(tx: &mut SqliteConnection, plain: &mut Vec<Candidate<'_>>) -
     Ok(())
 }
 
-/// Keeps those whose name is free, and whose like has never come.
-async fn keep_new(tx: &mut SqliteConnection, plain: &mut Vec<Candidate<'_>>) -> Result<(), sqlx::Error> {
-    for column in ["folded_name", "sent_name"] {
-        let name = |candidate: &Candidate| if column == "sent_name" { candidate.file.sent_name.clone() } else { candidate.folded.clone() };
-        let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT dataset, {column} AS name FROM files WHERE (dataset, {column}) IN ("));
-        query.push_values(plain.iter(), |mut row, candidate| {
-            row.push_bind(candidate.file.dataset.to_string()).push_bind(name(candidate));
-        });
-        let mut known = HashSet::new();
-        for row in query.push(")").build().fetch_all(&mut *tx).await? {
-            known.insert((parsed::<DatasetId>(&row, "dataset")?, row.try_get::<String, _>("name")?));
-        }
-        plain.retain(|candidate| !known.contains(&(candidate.file.dataset, name(candidate))));
+/// Keeps those whose name in a column no file of their dataset has: neither is the name taken, nor has their like ever come.
+async fn keep_new(tx: &mut SqliteConnection, plain: &mut Vec<Candidate<'_>>, column: &str) -> Result<(), sqlx::Error> {
+    if plain.is_empty() {
+        return Ok(());
     }
+    let name = |candidate: &Candidate| if column == "sent_name" { candidate.file.sent_name.clone() } else { candidate.folded.clone() };
+    let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT dataset, {column} AS name FROM files WHERE (dataset, {column}) IN ("));
+    query.push_values(plain.iter(), |mut row, candidate| {
+        row.push_bind(candidate.file.dataset.to_string()).push_bind(name(candidate));
+    });
+    let mut known = HashSet::new();
+    for row in query.push(")").build().fetch_all(tx).await? {
+        known.insert((parsed::<DatasetId>(&row, "dataset")?, row.try_get::<String, _>("name")?));
+    }
+    plain.retain(|candidate| !known.contains(&(candidate.file.dataset, name(candidate))));
     Ok(())
 }
 
@@ -269,7 +271,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(40))]
+        #![proptest_config(ProptestConfig::with_cases(100))]
 
         #[test]
         fn together_is_what_one_by_one_is(groups in groups()) {
@@ -306,6 +308,13 @@ mod tests {
         let mut together: Vec<_> = record(&mut tx, &group).await.expect("recorded").into_keys().collect();
         together.sort_unstable();
         assert_eq!(together, [0, 1, 3]);
+        // Sent again, all of them are known.
+        commit::record_group(&mut tx, &group).await.expect("recorded");
+        for again in [&group[..], &group[..2]] {
+            assert!(record(&mut tx, again).await.expect("asked").is_empty());
+            let answers = commit::record_group(&mut tx, again).await.expect("recorded");
+            assert!(answers.iter().flatten().flatten().all(|recorded| !recorded.new) && answers.iter().all(Result::is_ok));
+        }
         tx.rollback().await.expect("rolled back");
         catalog.close().await;
     }

@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde::Serialize;
 
-use super::{Failure, certificates};
+use super::{Failure, certificates, findings::Findings};
 use crate::{
-    doctor::{Report, Visit, examine},
+    doctor::{Visit, examine},
     outside::Server,
 };
 
@@ -29,33 +28,11 @@ pub(super) struct Questions {
     trust_ca: Option<PathBuf>,
 }
 
-/// The report for machines.
-#[derive(Serialize)]
-struct Told<'a> {
-    good: bool,
-    verdict: String,
-    #[serde(flatten)]
-    report: &'a Report,
-}
-
 /// Fails if something must be mended, with the verdict.
 #[tokio::main(flavor = "current_thread")]
 pub(super) async fn doctor(questions: &Questions) -> Result<(), Failure> {
     let report = examine(&visit(questions)?).await;
-    let verdict = report.verdict();
-    if questions.json {
-        println!("{}", serde_json::to_string_pretty(&Told { good: report.is_good(), verdict: verdict.clone(), report: &report })?);
-    } else {
-        println!("{report}");
-    }
-    match (report.is_good(), questions.json) {
-        (false, _) => Err(verdict.into()),
-        (true, true) => Ok(()),
-        (true, false) => {
-            println!("{verdict}");
-            Ok(())
-        }
-    }
+    Findings { good: report.is_good(), verdict: report.verdict(), report: &report }.tell(questions.json)
 }
 
 fn visit(questions: &Questions) -> Result<Visit, Failure> {

@@ -2,6 +2,7 @@
 
 mod check;
 mod doctor;
+mod findings;
 mod first_password;
 mod hash_password;
 mod healthcheck;

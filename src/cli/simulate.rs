@@ -7,12 +7,11 @@ use clap::{Args, ValueEnum};
 use hyper::header::HeaderValue;
 use indicatif::{ProgressBar, ProgressStyle};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use serde::Serialize;
 use tokio::{signal::ctrl_c, sync::oneshot};
 
-use super::{Failure, certificates, units};
+use super::{Failure, certificates, findings::Findings, units};
 use crate::{
-    fleet::{self, Cargo, Fleet, Quality, Report},
+    fleet::{self, Cargo, Fleet, Quality},
     outside::Server,
 };
 
@@ -90,15 +89,6 @@ enum Protocol {
     Multipart,
 }
 
-/// The report for machines.
-#[derive(Serialize)]
-struct Told<'a> {
-    good: bool,
-    verdict: String,
-    #[serde(flatten)]
-    report: &'a Report,
-}
-
 /// Fails if something that was called safe is not, with the verdict.
 #[tokio::main]
 pub(super) async fn simulate(orders: &Orders) -> Result<(), Failure> {
@@ -111,20 +101,7 @@ pub(super) async fn simulate(orders: &Orders) -> Result<(), Failure> {
     let report = fleet::run(fleet, bar.clone(), interruption()).await;
     bar.finish_and_clear();
     let report = report?;
-    let (good, verdict) = (report.is_good(), report.verdict());
-    if orders.json {
-        println!("{}", serde_json::to_string_pretty(&Told { good, verdict: verdict.clone(), report: &report })?);
-    } else {
-        println!("{report}");
-    }
-    match (good, orders.json) {
-        (false, _) => Err(verdict.into()),
-        (true, true) => Ok(()),
-        (true, false) => {
-            println!("{verdict}");
-            Ok(())
-        }
-    }
+    Findings { good: report.is_good(), verdict: report.verdict(), report: &report }.tell(orders.json)
 }
 
 /// Each watch has a connection. What cannot be raised shows when they are opened.
