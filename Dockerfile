@@ -27,6 +27,8 @@ COPY --from=build --chown=10001:10001 /volumes /srv/wearhouse
 LABEL org.opencontainers.image.title="Wearhouse" \
       org.opencontainers.image.description="Takes in what wearables record, and hands each recording on as one whole zip"
 
+# glibc keeps up to eight heaps a core for the threads that write files; with two, uploads are faster and take less memory.
+ENV MALLOC_ARENA_MAX=2
 # A number without a name: there is no /etc/passwd. A folder of yours that takes the place of a volume must be writable by it.
 USER 10001:10001
 WORKDIR /srv/wearhouse
