@@ -2,7 +2,7 @@
 //! is absent or whole. Behind it, each state that a kill can leave is made by hand, since chance may pass over it.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -11,8 +11,8 @@ use std::{
 };
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use sqlx::Row;
-use wearhouse::ids::FileId;
+use sqlx::{Connection, Executor, Row, SqliteConnection};
+use wearhouse::{ids::FileId, storage::Layout};
 
 use crate::support::{Call, House, Program, Researcher, Watch, WatchedDisk, list, sha256, until};
 
@@ -106,11 +106,26 @@ async fn ask_for_zips(researcher: Researcher, sent: Sent, over: Arc<AtomicBool>)
     }
 }
 
+/// The digests of what is in quarantine, in the catalog and with its bytes on the disk: all of it, where the list ends at 200.
+async fn held(researcher: &Researcher, folder: &std::path::Path) -> HashSet<String> {
+    // What was acknowledged is marked as placed before anything is listed.
+    let listed = researcher.json("/api/v1/quarantine").await;
+    let uploads = Layout::new(folder.join("uploads"));
+    let mut catalog = SqliteConnection::connect(&format!("sqlite://{}", uploads.catalog().display())).await.expect("the catalog");
+    let rows = catalog.fetch_all("SELECT sha256 FROM files WHERE held IS NOT NULL AND state = 'placed'").await.expect("rows");
+    let rows: HashSet<String> = rows.iter().map(|row| row.get("sha256")).collect();
+    for file in listed["files"].as_array().expect("files") {
+        assert!(rows.contains(file["sha256"].as_str().expect("a digest")));
+    }
+    let on_disk = list(&uploads.house().join("quarantine"));
+    let on_disk: HashSet<String> = on_disk.iter().map(|path| sha256(&std::fs::read(path).expect("the file"))).collect();
+    rows.intersection(&on_disk).cloned().collect()
+}
+
 /// Holds the house against what was sent. Returns how many acknowledged files there are.
 async fn check(researcher: &Researcher, sent: &Sent, folder: &std::path::Path) -> u64 {
     let sent = sent.lock().expect("sent").clone();
-    let held = researcher.json("/api/v1/quarantine").await;
-    let held: Vec<_> = held["files"].as_array().expect("files").iter().map(|file| file["sha256"].as_str().expect("a digest")).collect();
+    let held = held(researcher, folder).await;
     let mut acknowledged = 0;
     for (uuid, files) in &sent {
         if files.values().all(Option::is_none) {
@@ -125,7 +140,7 @@ async fn check(researcher: &Researcher, sent: &Sent, folder: &std::path::Path) -
             let Some(stored) = stored else { continue };
             acknowledged += 1;
             if stored == "(quarantine)" {
-                assert!(held.contains(&digest.as_str()), "a file in quarantine is lost");
+                assert!(held.contains(digest), "a file in quarantine is lost, of {}", held.len());
                 continue;
             }
             assert_eq!(listed.get(stored), Some(digest), "{stored} of {uuid} is not listed");
