@@ -3,7 +3,6 @@
 use std::{collections::HashMap, panic::AssertUnwindSafe};
 
 use futures_util::FutureExt;
-
 use sqlx::{Connection, Sqlite, SqlitePool, Transaction};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -187,18 +186,7 @@ impl Worker {
 
 /// Records a group: what is plain together, the rest one by one.
 pub(super) async fn record_group(tx: &mut Transaction<'static, Sqlite>, group: &[Batch]) -> Result<Vec<RecordAnswer>, CatalogError> {
-    let mut savepoint = tx.begin().await?;
-    let mut plain = match together::record(&mut savepoint, group).await {
-        Ok(plain) if !plain.is_empty() => {
-            savepoint.commit().await?;
-            plain
-        }
-        // Whatever it was, one by one it fails those alone whom it concerns.
-        _ => {
-            savepoint.rollback().await?;
-            HashMap::new()
-        }
-    };
+    let mut plain = if group.len() > 1 { record_plain(tx, group).await? } else { HashMap::new() };
     let mut results = Vec::with_capacity(group.len());
     for (at, batch) in group.iter().enumerate() {
         results.push(match plain.remove(&at) {
@@ -207,6 +195,22 @@ pub(super) async fn record_group(tx: &mut Transaction<'static, Sqlite>, group: &
         });
     }
     Ok(results)
+}
+
+/// Records what is plain in a group, under a savepoint of its own, and returns it by its place in the group.
+async fn record_plain(tx: &mut Transaction<'static, Sqlite>, group: &[Batch]) -> Result<HashMap<usize, Recorded>, CatalogError> {
+    let mut savepoint = tx.begin().await?;
+    match together::record(&mut savepoint, group).await {
+        Ok(plain) if !plain.is_empty() => {
+            savepoint.commit().await?;
+            return Ok(plain);
+        }
+        Ok(_) => {}
+        // Whatever it was, one by one it fails those alone whom it concerns.
+        Err(error) => tracing::debug!(%error, "a group is recorded one by one"),
+    }
+    savepoint.rollback().await?;
+    Ok(HashMap::new())
 }
 
 /// Records one request's files under a savepoint of their own, so that a refused batch leaves the group as it was.

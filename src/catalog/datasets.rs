@@ -9,8 +9,10 @@ use super::{
     columns::{parsed, parsed_or_null, to_i64, to_u64},
     now,
 };
-use crate::config::Quota;
-use crate::ids::{DatasetId, DeviceId, Identifier};
+use crate::{
+    config::Quota,
+    ids::{DatasetId, DeviceId, Identifier},
+};
 
 /// A dataset as the catalog knows it.
 #[derive(Debug, Clone)]

@@ -9,8 +9,10 @@ use super::{
     columns::{push_list, to_i64, to_u64},
     datasets, now,
 };
-use crate::config::Quota;
-use crate::ids::{DatasetId, DeviceId, FileId, FileName, Kind};
+use crate::{
+    config::Quota,
+    ids::{DatasetId, DeviceId, FileId, FileName, Kind},
+};
 
 /// Names that no file of a dataset may have: they mean something else in its zip.
 pub(super) const RESERVED_NAMES: [&str; 2] = ["readme.md", Kind::Model.folder()];

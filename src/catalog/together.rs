@@ -34,11 +34,15 @@ struct Candidate<'a> {
 /// place in the group. Runs under a savepoint of the caller's.
 pub(super) async fn record(tx: &mut SqliteConnection, group: &[Batch]) -> Result<HashMap<usize, Recorded>, sqlx::Error> {
     let mut plain = candidates(group);
-    keep_owned(tx, &mut plain).await?;
-    for column in ["folded_name", "sent_name"] {
-        keep_new(tx, &mut plain, column).await?;
+    // One alone costs no less together, and is not worth a question.
+    if plain.len() > 1 {
+        keep_owned(tx, &mut plain).await?;
     }
-    // One alone costs no less together.
+    for column in ["folded_name", "sent_name"] {
+        if plain.len() > 1 {
+            keep_new(tx, &mut plain, column).await?;
+        }
+    }
     if plain.len() < 2 || !charge(tx, group, &plain).await? {
         return Ok(HashMap::new());
     }
@@ -65,9 +69,6 @@ fn candidates(group: &[Batch]) -> Vec<Candidate<'_>> {
 
 /// Keeps those whose dataset is their device's already.
 async fn keep_owned(tx: &mut SqliteConnection, plain: &mut Vec<Candidate<'_>>) -> Result<(), sqlx::Error> {
-    if plain.is_empty() {
-        return Ok(());
-    }
     let datasets: HashSet<DatasetId> = plain.iter().map(|candidate| candidate.file.dataset).collect();
     let mut query = QueryBuilder::<Sqlite>::new("SELECT uuid, device FROM datasets WHERE uuid IN (");
     push_list(&mut query, datasets);
@@ -81,9 +82,6 @@ async fn keep_owned(tx: &mut SqliteConnection, plain: &mut Vec<Candidate<'_>>) -
 
 /// Keeps those whose name in a column no file of their dataset has: neither is the name taken, nor has their like ever come.
 async fn keep_new(tx: &mut SqliteConnection, plain: &mut Vec<Candidate<'_>>, column: &str) -> Result<(), sqlx::Error> {
-    if plain.is_empty() {
-        return Ok(());
-    }
     let name = |candidate: &Candidate| if column == "sent_name" { candidate.file.sent_name.clone() } else { candidate.folded.clone() };
     let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT dataset, {column} AS name FROM files WHERE (dataset, {column}) IN ("));
     query.push_values(plain.iter(), |mut row, candidate| {

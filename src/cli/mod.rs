@@ -24,9 +24,7 @@ use clap::{Parser, Subcommand};
 use ipnet::IpNet;
 use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
 
-use crate::config::Config;
-
-use crate::config::OpenError;
+use crate::config::{Config, OpenError};
 
 type Failure = Box<dyn std::error::Error>;
 

@@ -110,7 +110,7 @@ impl Draft {
         if !parse(edited, &self.path).is_ok_and(|config| differences(&config, &wanted).is_empty()) {
             return Err(self.refuse(otherwise));
         }
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder_of(&self.path);
         // The server and rotate-secret may write at the same time, and must not undo what the other one did.
         let lock = fs::File::open(folder).and_then(|folder| folder.lock().map(|()| folder));
         let _lock = lock.map_err(|source| OpenError::Io { path: folder.display().to_string(), source })?;
@@ -176,8 +176,11 @@ fn read(path: &Path) -> Result<String, OpenError> {
 }
 
 fn parse(text: &str, path: &Path) -> Result<Config, OpenError> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Config::parse(text, folder).map_err(|problems| OpenError::Problems { path: path.display().to_string(), problems })
+    Config::parse(text, folder_of(path)).map_err(|problems| OpenError::Problems { path: path.display().to_string(), problems })
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), OpenError> {

@@ -18,8 +18,6 @@ pub struct Totals {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Number of files in quarantine.
-    pub quarantined: u64,
 }
 
 /// A dataset with everything in it.
@@ -41,7 +39,7 @@ impl Recordings {
     pub async fn totals(&self) -> Result<Totals, CatalogError> {
         self.catalog.flush().await?;
         let (datasets, files, bytes) = self.catalog.totals().await?;
-        Ok(Totals { datasets, files, bytes, quarantined: self.catalog.count_held().await? })
+        Ok(Totals { datasets, files, bytes })
     }
 
     /// How much there is of what somebody should know about.

@@ -4,14 +4,14 @@ use askama::Template;
 use axum::extract::State;
 
 use crate::{
-    handshake::Handshake,
+    catalog::Counts,
     http::{
         error::Problem,
         html::{Page, filters},
         passwords::Admin,
     },
     recordings::{Recordings, Totals},
-    storage::{FreeSpace, Storage, blocking},
+    storage::FreeSpace,
 };
 
 #[derive(Template)]
@@ -19,18 +19,14 @@ use crate::{
 pub struct FrontPage {
     admin: Admin,
     totals: Totals,
-    waiting: usize,
-    devices: usize,
+    waiting: u64,
+    devices: u64,
+    quarantined: u64,
     disk: FreeSpace,
 }
 
-pub async fn page(
-    admin: Admin,
-    State(recordings): State<Recordings>,
-    State(handshake): State<Handshake>,
-    State(storage): State<Storage>,
-) -> Result<Page<FrontPage>, Problem> {
-    let waiting = handshake.requests().await?.iter().filter(|open| open.request.granted_at.is_none()).count();
-    let disk = blocking(move || storage.space().free()).await??;
-    Ok(Page(FrontPage { admin, totals: recordings.totals().await?, waiting, devices: handshake.devices().await?.len(), disk }))
+pub async fn page(admin: Admin, State(recordings): State<Recordings>) -> Result<Page<FrontPage>, Problem> {
+    let (totals, disk) = (recordings.totals().await?, recordings.free_space().await?);
+    let Counts { waiting, devices, revoked, quarantined, .. } = recordings.counts().await?;
+    Ok(Page(FrontPage { admin, totals, waiting, devices: devices + revoked, quarantined, disk }))
 }
