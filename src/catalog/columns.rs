@@ -35,10 +35,15 @@ pub(super) fn to_u64(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-/// `?, ?, …`
-pub(super) fn push_list(query: &mut QueryBuilder<Sqlite>, items: impl IntoIterator<Item = impl ToString>) {
+/// How many rows a statement has that takes `rows`: the next power of two, so that few texts are compiled, and those stay.
+pub(super) fn padded(rows: usize) -> usize {
+    rows.next_power_of_two()
+}
+
+/// `?, ?, …`, with the last one again until the list is as long as [`padded`] says.
+pub(super) fn push_list<T: ToString>(query: &mut QueryBuilder<Sqlite>, items: &[T]) {
     let mut list = query.separated(", ");
-    for item in items {
+    for item in items.iter().chain(items.last().into_iter().cycle()).take(padded(items.len())) {
         list.push_bind(item.to_string());
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, panic::AssertUnwindSafe};
 
 use futures_util::FutureExt;
-use sqlx::{Connection, Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection, SqliteConnection, SqlitePool};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Duration, Instant, timeout},
@@ -130,6 +130,7 @@ impl Worker {
             // The task must live on: without it no upload is ever committed again.
             if AssertUnwindSafe(self.commit(group.drain(..))).catch_unwind().await.is_err() {
                 tracing::error!("the commit of a group panicked; none of it is acknowledged");
+                self.roll_back().await;
             }
             if close {
                 return;
@@ -152,7 +153,7 @@ impl Worker {
             }
         }
         let began = Instant::now();
-        let outcome = self.transact(batches).await;
+        let outcome = self.transact(&batches).await;
         if !answers.is_empty() {
             METRICS.commit_seconds.observe(began.elapsed().as_secs_f64());
         }
@@ -171,50 +172,48 @@ impl Worker {
         }
     }
 
-    async fn transact(&self, batches: Vec<Batch>) -> Result<Vec<RecordAnswer>, CatalogError> {
-        if batches.is_empty() && self.unmarked.is_empty() {
+    /// Commits what is plain in one exchange, and what is not one by one behind it.
+    async fn transact(&self, group: &[Batch]) -> Result<Vec<RecordAnswer>, CatalogError> {
+        if group.is_empty() && self.unmarked.is_empty() {
             return Ok(Vec::new());
         }
-        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        record::mark_placed(&mut tx, &self.unmarked).await?;
-        let results = record_group(&mut tx, &batches).await?;
-        arrivals::count(&mut tx, results.iter().flatten().flatten()).await?;
-        tx.commit().await?;
-        Ok(results)
-    }
-}
-
-/// Records a group: what is plain together, the rest one by one.
-pub(super) async fn record_group(tx: &mut Transaction<'static, Sqlite>, group: &[Batch]) -> Result<Vec<RecordAnswer>, CatalogError> {
-    let mut plain = if group.len() > 1 { record_plain(tx, group).await? } else { HashMap::new() };
-    let mut results = Vec::with_capacity(group.len());
-    for (at, batch) in group.iter().enumerate() {
-        results.push(match plain.remove(&at) {
-            Some(recorded) => Ok(vec![recorded]),
-            None => record_batch(tx, batch).await,
-        });
-    }
-    Ok(results)
-}
-
-/// Records what is plain in a group, under a savepoint of its own, and returns it by its place in the group.
-async fn record_plain(tx: &mut Transaction<'static, Sqlite>, group: &[Batch]) -> Result<HashMap<usize, Recorded>, CatalogError> {
-    let mut savepoint = tx.begin().await?;
-    match together::record(&mut savepoint, group).await {
-        Ok(plain) if !plain.is_empty() => {
-            savepoint.commit().await?;
-            return Ok(plain);
+        let mut connection = self.pool.acquire().await?;
+        let together = together::transact(&mut connection, &self.unmarked, group).await?;
+        let (unmarked, mut plain) = together.map_or((&self.unmarked[..], HashMap::new()), |plain| (&[][..], plain));
+        let mut answers: Vec<_> = (0..group.len()).map(|at| plain.remove(&at).map(|recorded| Ok(vec![recorded]))).collect();
+        if !unmarked.is_empty() || answers.iter().any(Option::is_none) {
+            one_by_one(&mut connection, unmarked, group, &mut answers).await?;
         }
-        Ok(_) => {}
-        // Whatever it was, one by one it fails those alone whom it concerns.
-        Err(error) => tracing::debug!(%error, "a group is recorded one by one"),
+        Ok(answers.into_iter().flatten().collect())
     }
-    savepoint.rollback().await?;
-    Ok(HashMap::new())
+
+    /// After a panic: nobody may find the connection within a transaction.
+    async fn roll_back(&self) {
+        if let Ok(mut connection) = self.pool.acquire().await {
+            together::roll_back(&mut connection).await;
+        }
+    }
+}
+
+/// Marks files, and answers those of a group that have no answer yet: each under a savepoint of its own.
+pub(super) async fn one_by_one(
+    connection: &mut SqliteConnection,
+    unmarked: &[FileId],
+    group: &[Batch],
+    answers: &mut [Option<RecordAnswer>],
+) -> Result<(), CatalogError> {
+    let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
+    record::mark_placed(&mut tx, unmarked).await?;
+    for (batch, answer) in group.iter().zip(answers).filter(|(_, answer)| answer.is_none()) {
+        let recorded = record_batch(&mut tx, batch).await;
+        arrivals::count(&mut tx, recorded.iter().flatten()).await?;
+        *answer = Some(recorded);
+    }
+    Ok(tx.commit().await?)
 }
 
 /// Records one request's files under a savepoint of their own, so that a refused batch leaves the group as it was.
-pub(super) async fn record_batch(tx: &mut Transaction<'static, Sqlite>, batch: &Batch) -> RecordAnswer {
+async fn record_batch(tx: &mut SqliteConnection, batch: &Batch) -> RecordAnswer {
     let mut savepoint = tx.begin().await?;
     let mut recorded = Vec::with_capacity(batch.files.len());
     for file in &batch.files {

@@ -1,11 +1,9 @@
 //! Datasets: issued, claimed, listed, and how far their zips have come.
 
-use std::collections::BTreeMap;
-
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
-    Catalog, CatalogError, FileRow, Millis, RecordError,
+    Catalog, CatalogError, Millis, RecordError,
     columns::{parsed, parsed_or_null, to_i64, to_u64},
     now,
 };
@@ -251,27 +249,5 @@ pub(super) async fn count(tx: &mut SqliteConnection, uuid: DatasetId, files: i64
         .bind(now())
         .execute(tx)
         .await?;
-    Ok(())
-}
-
-/// Counts files that came, so that the zips are known to be behind: one statement for all.
-pub(super) async fn count_files<'a>(tx: &mut SqliteConnection, files: impl Iterator<Item = &'a FileRow>) -> Result<(), sqlx::Error> {
-    let mut came = BTreeMap::<String, (i64, u64)>::new();
-    for file in files {
-        let (files, bytes) = came.entry(file.dataset.to_string()).or_default();
-        *files += 1;
-        *bytes += file.size;
-    }
-    if came.is_empty() {
-        return Ok(());
-    }
-    let mut update = QueryBuilder::<Sqlite>::new("UPDATE datasets SET updated_at = ");
-    update.push_bind(now()).push(
-        ", files = datasets.files + came.column2, bytes = datasets.bytes + came.column3, changes = datasets.changes + came.column2 FROM (",
-    );
-    update.push_values(came, |mut row, (dataset, (files, bytes))| {
-        row.push_bind(dataset).push_bind(files).push_bind(to_i64(bytes));
-    });
-    update.push(") AS came WHERE datasets.uuid = came.column1").build().execute(tx).await?;
     Ok(())
 }

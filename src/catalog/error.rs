@@ -53,14 +53,26 @@ fn way_back(copy: Option<&str>) -> String {
     )
 }
 
+/// SQLite's primary result code (<https://www.sqlite.org/rescode.html>).
+fn primary_code(error: &Error) -> Option<i32> {
+    let code = error.as_database_error()?.code()?.parse::<i32>().ok()?;
+    Some(code & 0xff)
+}
+
+/// Whether it is a row that the database does not take. Anything else concerns all of a transaction.
+pub(super) fn concerns_a_row(error: &Error) -> bool {
+    const TOOBIG: i32 = 18;
+    const CONSTRAINT: i32 = 19;
+    const MISMATCH: i32 = 20;
+    matches!(primary_code(error), Some(TOOBIG | CONSTRAINT | MISMATCH))
+}
+
 impl From<Error> for CatalogError {
     fn from(error: Error) -> Self {
-        // Primary result codes: https://www.sqlite.org/rescode.html
         const BUSY: i32 = 5;
         const LOCKED: i32 = 6;
         const FULL: i32 = 13;
-        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).and_then(|code| code.parse::<i32>().ok());
-        match (code.map(|code| code & 0xff), &error) {
+        match (primary_code(&error), &error) {
             (Some(BUSY | LOCKED), _) | (_, Error::PoolTimedOut) => Self::Busy,
             (Some(FULL), _) => Self::Full,
             (_, Error::PoolClosed) => Self::Closed,

@@ -1,8 +1,6 @@
 //! Recording: from received files to rows with an owner and a name, inside the transaction of a group.
 
-use std::collections::HashSet;
-
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, Transaction};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::{
     FileRow, FileState, Held, NewFile, RecordError, Recorded, Whereabouts, arrivals,
@@ -21,7 +19,7 @@ pub(super) const RESERVED_NAMES: [&str; 2] = ["readme.md", Kind::Model.folder()]
 const MARKED_AT_ONCE: usize = 1000;
 
 /// Records one file inside the transaction of a group.
-pub(super) async fn record(tx: &mut Transaction<'_, Sqlite>, file: &NewFile, quota: Quota) -> Result<Recorded, RecordError> {
+pub(super) async fn record(tx: &mut SqliteConnection, file: &NewFile, quota: Quota) -> Result<Recorded, RecordError> {
     let foreign = !datasets::claim(tx, file.dataset, file.device, quota).await?;
     if let Some(row) = find_same(tx, file).await? {
         return Ok(Recorded { row, new: false });
@@ -55,11 +53,8 @@ async fn find_same(tx: &mut SqliteConnection, file: &NewFile) -> Result<Option<F
 }
 
 async fn charge(tx: &mut SqliteConnection, device: DeviceId, size: u64, quota: Quota) -> Result<(), RecordError> {
-    let row = sqlx::query("UPDATE devices SET files = files + 1, bytes = bytes + $2 WHERE id = $1 RETURNING files, bytes")
-        .bind(device.to_string())
-        .bind(to_i64(size))
-        .fetch_one(tx)
-        .await?;
+    let charge = "UPDATE devices SET files = files + 1, bytes = bytes + $2, last_used_at = $3 WHERE id = $1 RETURNING files, bytes";
+    let row = sqlx::query(charge).bind(device.to_string()).bind(to_i64(size)).bind(now()).fetch_one(tx).await?;
     if to_u64(row.try_get("files")?) > quota.files {
         return Err(RecordError::Quota("files"));
     }
@@ -126,25 +121,33 @@ pub(super) async fn reserve_name(
     Err(sqlx::Error::RowNotFound)
 }
 
-/// Marks files as placed and counts them in their datasets: few statements, however many they are. One that is marked already
-/// is passed over.
+/// Marks files as placed, in one exchange with the database, however many they are.
 pub(super) async fn mark_placed(tx: &mut SqliteConnection, files: &[FileId]) -> Result<(), sqlx::Error> {
-    for files in files.chunks(MARKED_AT_ONCE) {
-        let mut update = QueryBuilder::<Sqlite>::new("UPDATE files SET state = 'placed' WHERE state IN ('placing', 'lost') AND id IN (");
-        push_list(&mut update, files);
-        let marked = update.push(") RETURNING *").build().fetch_all(&mut *tx).await?;
-        let marked = marked.iter().map(FileRow::read).collect::<Result<Vec<_>, _>>()?;
-        let devices: HashSet<DeviceId> = marked.iter().filter_map(|row| row.device).collect();
-        if !devices.is_empty() {
-            let mut update = QueryBuilder::<Sqlite>::new("UPDATE devices SET last_used_at = ");
-            update.push_bind(now()).push(" WHERE id IN (");
-            push_list(&mut update, devices);
-            update.push(")").build().execute(&mut *tx).await?;
-        }
-        let in_datasets = marked.iter().filter(|row| matches!(row.whereabouts, Whereabouts::Dataset(_)));
-        datasets::count_files(tx, in_datasets).await?;
+    if files.is_empty() {
+        return Ok(());
     }
+    let mut script = QueryBuilder::new("");
+    push_marks(&mut script, files);
+    script.build().execute(tx).await?;
     Ok(())
+}
+
+/// Marks files that lie in their place, and counts them in their datasets. One that is marked already is passed over.
+pub(super) fn push_marks(script: &mut QueryBuilder<Sqlite>, files: &[FileId]) {
+    for files in files.chunks(MARKED_AT_ONCE) {
+        script.push("UPDATE datasets SET updated_at = ").push_bind(now()).push(
+            ", files = datasets.files + came.files, bytes = datasets.bytes + came.bytes, changes = datasets.changes + came.files \
+             FROM (SELECT dataset, COUNT(*) AS files, CAST(SUM(size) AS BIGINT) AS bytes FROM files \
+             WHERE held IS NULL AND state IN ('placing', 'lost') AND id IN (",
+        );
+        push_list(script, files);
+        script.push(
+            ") GROUP BY dataset) AS came WHERE datasets.uuid = came.dataset; \
+             UPDATE files SET state = 'placed' WHERE state IN ('placing', 'lost') AND id IN (",
+        );
+        push_list(script, files);
+        script.push("); ");
+    }
 }
 
 /// Removes a file's row, and gives its device back what it was charged. One that was never placed has not arrived.

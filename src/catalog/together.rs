@@ -1,23 +1,24 @@
-//! Recording plain files of many uploads together, with few statements for all of them.
+//! Recording plain files of many uploads together: few statements for all of them, in one exchange with the database.
 //!
 //! Plain is what nearly every file is: alone in its request, for a dataset that is its device's already, under a name that
-//! nobody has. [`super::record`] says what recording means, file by file; whatever is not plain, or turns out not to be, goes
+//! nobody has, within its device's quota. [`super::record`] says what recording means, file by file; whatever is not plain goes
 //! there.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection, query_builder::Separated};
 
 use super::{
-    FileRow, FileState, NewFile, Recorded, Whereabouts,
-    columns::{parsed, parsed_or_null, push_list, to_i64, to_u64},
+    FileRow, FileState, Millis, NewFile, Recorded, Whereabouts,
+    columns::{padded, parsed, push_list, to_i64},
+    error::concerns_a_row,
     now,
-    record::RESERVED_NAMES,
+    record::{RESERVED_NAMES, push_marks},
     rows::Batch,
 };
 use crate::{
     config::Quota,
-    ids::{DatasetId, DeviceId, FileName},
+    ids::{DeviceId, FileId, FileName},
 };
 
 /// A file that may be plain.
@@ -30,23 +31,47 @@ struct Candidate<'a> {
     folded: String,
 }
 
-/// Records the plain files of a group, all of them or, where a quota would be passed, none. What is recorded is returned by its
-/// place in the group. Runs under a savepoint of the caller's.
-pub(super) async fn record(tx: &mut SqliteConnection, group: &[Batch]) -> Result<HashMap<usize, Recorded>, sqlx::Error> {
-    let mut plain = candidates(group);
-    // One alone costs no less together, and is not worth a question.
-    if plain.len() > 1 {
-        keep_owned(tx, &mut plain).await?;
+/// What the candidates of one device come to.
+#[derive(Clone, Copy, Default)]
+struct Load {
+    files: i64,
+    bytes: u64,
+}
+
+/// One transaction in one exchange: marks files as placed, and records the plain files of a group, which are returned by their
+/// place in it. `None` where something in the group does not fit into the database: then nothing was done.
+pub(super) async fn transact(
+    connection: &mut SqliteConnection,
+    unmarked: &[FileId],
+    group: &[Batch],
+) -> Result<Option<HashMap<usize, Recorded>>, sqlx::Error> {
+    let candidates = candidates(group);
+    // Every upload of a moment has the same quota, but for a reload in between.
+    let quota = group.iter().map(|batch| batch.quota).reduce(Quota::least).unwrap_or(Quota::NONE);
+    let received_at = now();
+    let mut script = QueryBuilder::new("BEGIN IMMEDIATE; ");
+    push_marks(&mut script, unmarked);
+    if !candidates.is_empty() {
+        push_files(&mut script, &candidates, quota, received_at);
+        push_counts(&mut script, &candidates);
     }
-    for column in ["folded_name", "sent_name"] {
-        if plain.len() > 1 {
-            keep_new(tx, &mut plain, column).await?;
+    let plain = match script.push("COMMIT").build().fetch_all(&mut *connection).await {
+        Ok(rows) => rows.iter().map(|row| parsed(row, "id")).collect::<Result<HashSet<FileId>, _>>()?,
+        Err(error) => {
+            roll_back(connection).await;
+            // One by one it fails those alone whom it concerns.
+            return if concerns_a_row(&error) { Ok(None) } else { Err(error) };
         }
+    };
+    let recorded = candidates.into_iter().filter(|candidate| plain.contains(&candidate.file.id));
+    Ok(Some(recorded.map(|candidate| (candidate.at, Recorded { row: candidate.into_row(received_at), new: true })).collect()))
+}
+
+/// Ends a transaction of [`transact`] that did not come to its end; SQLite may have done so by itself.
+pub(super) async fn roll_back(connection: &mut SqliteConnection) {
+    if let Err(error) = sqlx::raw_sql("ROLLBACK").execute(connection).await {
+        tracing::debug!(%error, "nothing to roll back");
     }
-    if plain.len() < 2 || !charge(tx, group, &plain).await? {
-        return Ok(HashMap::new());
-    }
-    insert(tx, plain).await
 }
 
 /// What can be told without a question: one file, not held, and neither its name nor its sent name twice in the group.
@@ -67,107 +92,97 @@ fn candidates(group: &[Batch]) -> Vec<Candidate<'_>> {
     plain
 }
 
-/// Keeps those whose dataset is their device's already.
-async fn keep_owned(tx: &mut SqliteConnection, plain: &mut Vec<Candidate<'_>>) -> Result<(), sqlx::Error> {
-    let datasets: HashSet<DatasetId> = plain.iter().map(|candidate| candidate.file.dataset).collect();
-    let mut query = QueryBuilder::<Sqlite>::new("SELECT uuid, device FROM datasets WHERE uuid IN (");
-    push_list(&mut query, datasets);
-    let mut owners = HashMap::new();
-    for row in query.push(")").build().fetch_all(tx).await? {
-        owners.insert(parsed::<DatasetId>(&row, "uuid")?, parsed_or_null::<DeviceId>(&row, "device")?);
-    }
-    plain.retain(|candidate| owners.get(&candidate.file.dataset) == Some(&Some(candidate.device)));
-    Ok(())
-}
-
-/// Keeps those whose name in a column no file of their dataset has: neither is the name taken, nor has their like ever come.
-async fn keep_new(tx: &mut SqliteConnection, plain: &mut Vec<Candidate<'_>>, column: &str) -> Result<(), sqlx::Error> {
-    let name = |candidate: &Candidate| if column == "sent_name" { candidate.file.sent_name.clone() } else { candidate.folded.clone() };
-    let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT dataset, {column} AS name FROM files WHERE (dataset, {column}) IN ("));
-    query.push_values(plain.iter(), |mut row, candidate| {
-        row.push_bind(candidate.file.dataset.to_string()).push_bind(name(candidate));
-    });
-    let mut known = HashSet::new();
-    for row in query.push(")").build().fetch_all(tx).await? {
-        known.insert((parsed::<DatasetId>(&row, "dataset")?, row.try_get::<String, _>("name")?));
-    }
-    plain.retain(|candidate| !known.contains(&(candidate.file.dataset, name(candidate))));
-    Ok(())
-}
-
-/// Charges each device for all of its files. `false` if one of them has passed a quota.
-async fn charge(tx: &mut SqliteConnection, group: &[Batch], plain: &[Candidate<'_>]) -> Result<bool, sqlx::Error> {
-    let mut charges = BTreeMap::<String, (i64, u64)>::new();
-    for candidate in plain {
-        let (files, bytes) = charges.entry(candidate.device.to_string()).or_default();
-        *files += 1;
-        *bytes += candidate.file.digests.size;
-    }
-    let devices = charges.len();
-    let mut query = QueryBuilder::<Sqlite>::new(
-        "UPDATE devices SET files = devices.files + charged.column2, bytes = devices.bytes + charged.column3 FROM (",
+/// Inserts those of the candidates that turn out to be plain, and returns their ids.
+fn push_files(script: &mut QueryBuilder<Sqlite>, candidates: &[Candidate<'_>], quota: Quota, received_at: Millis) {
+    let loads = loads(candidates);
+    script.push(
+        "INSERT INTO files (id, dataset, device, sent_name, stored_name, folded_name, size, sha256, crc32, received_at, state) \
+         SELECT c.column1, c.column2, c.column3, c.column4, c.column5, c.column6, c.column7, c.column8, c.column9, ",
     );
-    query.push_values(charges, |mut row, (device, (files, bytes))| {
-        row.push_bind(device).push_bind(files).push_bind(to_i64(bytes));
-    });
-    query.push(") AS charged WHERE devices.id = charged.column1 RETURNING devices.files AS files, devices.bytes AS bytes");
-    let rows = query.build().fetch_all(tx).await?;
-    // Every upload of a moment has the same quota, but for a reload in between.
-    let quota = group.iter().map(|batch| batch.quota).reduce(Quota::least).unwrap_or(Quota::NONE);
-    let mut within = rows.len() == devices;
-    for row in rows {
-        within &= to_u64(row.try_get("files")?) <= quota.files && to_u64(row.try_get("bytes")?) <= quota.bytes;
-    }
-    Ok(within)
-}
-
-async fn insert(tx: &mut SqliteConnection, plain: Vec<Candidate<'_>>) -> Result<HashMap<usize, Recorded>, sqlx::Error> {
-    let received_at = now();
-    let rows: Vec<_> =
-        plain.into_iter().map(|candidate| (candidate.at, candidate.folded, row(candidate.file, candidate.name, received_at))).collect();
-    let mut query = QueryBuilder::<Sqlite>::new(
-        "INSERT INTO files (id, dataset, device, sent_name, stored_name, folded_name, size, sha256, crc32, received_at, state) ",
+    script.push_bind(received_at).push(", 'placing' FROM (");
+    // The rows behind the last candidate are NULL, and join nothing.
+    let rows = candidates.iter().map(Some).chain(std::iter::repeat(None)).take(padded(candidates.len()));
+    script.push_values(rows, |values, candidate| bind(values, candidate, &loads));
+    script.push(
+        ") AS c JOIN datasets ON datasets.uuid = c.column2 AND datasets.device = c.column3 \
+         JOIN devices ON devices.id = c.column3 AND devices.files + c.column10 <= ",
     );
-    query.push_values(&rows, |mut values, (_, folded, row)| {
-        let stored = match &row.whereabouts {
-            Whereabouts::Dataset(name) => Some(name.as_str().to_owned()),
-            Whereabouts::Quarantine(_) => None,
-        };
-        values
-            .push_bind(row.id.to_string())
-            .push_bind(row.dataset.to_string())
-            .push_bind(row.device.map(|device| device.to_string()))
-            .push_bind(row.sent_name.clone())
-            .push_bind(stored)
-            .push_bind(folded.clone())
-            .push_bind(to_i64(row.size))
-            .push_bind(row.sha256.clone())
-            .push_bind(i64::from(row.crc32))
-            .push_bind(row.received_at)
-            .push("'placing'");
-    });
-    query.build().execute(tx).await?;
-    Ok(rows.into_iter().map(|(at, _, row)| (at, Recorded { row, new: true })).collect())
+    script.push_bind(to_i64(quota.files)).push(" AND devices.bytes + c.column11 <= ").push_bind(to_i64(quota.bytes));
+    script.push(
+        " WHERE NOT EXISTS (SELECT 1 FROM files WHERE files.dataset = c.column2 AND files.folded_name = c.column6) \
+         AND NOT EXISTS (SELECT 1 FROM files WHERE files.dataset = c.column2 AND files.sent_name = c.column4) RETURNING id; ",
+    );
 }
 
-fn row(file: &NewFile, name: FileName, received_at: super::Millis) -> FileRow {
-    FileRow {
-        id: file.id,
-        dataset: file.dataset,
-        device: file.device,
-        sent_name: file.sent_name.clone(),
-        whereabouts: Whereabouts::Dataset(name),
-        size: file.digests.size,
-        sha256: file.digests.sha256_hex(),
-        crc32: file.digests.crc32,
-        received_at,
-        state: FileState::Placing,
+/// Charges the devices of what was inserted, and counts it as the day's.
+fn push_counts(script: &mut QueryBuilder<Sqlite>, candidates: &[Candidate<'_>]) {
+    let ids: Vec<_> = candidates.iter().map(|candidate| candidate.file.id).collect();
+    script.push("UPDATE devices SET last_used_at = ").push_bind(now()).push(
+        ", files = devices.files + charged.files, bytes = devices.bytes + charged.bytes \
+         FROM (SELECT device, COUNT(*) AS files, CAST(SUM(size) AS BIGINT) AS bytes FROM files WHERE id IN (",
+    );
+    push_list(script, &ids);
+    script.push(
+        ") GROUP BY device) AS charged WHERE devices.id = charged.device; \
+         INSERT INTO arrivals (day, files, bytes) \
+         SELECT received_at / 86400000, COUNT(*), CAST(SUM(size) AS BIGINT) FROM files WHERE id IN (",
+    );
+    push_list(script, &ids);
+    script.push(
+        ") GROUP BY received_at / 86400000 \
+         ON CONFLICT (day) DO UPDATE SET files = arrivals.files + excluded.files, bytes = arrivals.bytes + excluded.bytes; ",
+    );
+}
+
+/// What the candidates of each device come to.
+fn loads(candidates: &[Candidate<'_>]) -> HashMap<DeviceId, Load> {
+    let mut loads = HashMap::<DeviceId, Load>::new();
+    for candidate in candidates {
+        let load = loads.entry(candidate.device).or_default();
+        load.files += 1;
+        load.bytes += candidate.file.digests.size;
+    }
+    loads
+}
+
+fn bind(mut values: Separated<'_, Sqlite, &'static str>, candidate: Option<&Candidate<'_>>, loads: &HashMap<DeviceId, Load>) {
+    let file = candidate.map(|candidate| candidate.file);
+    let load = candidate.map(|candidate| loads[&candidate.device]);
+    values.push_bind(file.map(|file| file.id.to_string()));
+    values.push_bind(file.map(|file| file.dataset.to_string()));
+    values.push_bind(candidate.map(|candidate| candidate.device.to_string()));
+    values.push_bind(file.map(|file| file.sent_name.clone()));
+    values.push_bind(candidate.map(|candidate| candidate.name.as_str().to_owned()));
+    values.push_bind(candidate.map(|candidate| candidate.folded.clone()));
+    values.push_bind(file.map(|file| to_i64(file.digests.size)));
+    values.push_bind(file.map(|file| file.digests.sha256_hex()));
+    values.push_bind(file.map(|file| i64::from(file.digests.crc32)));
+    values.push_bind(load.map(|load| load.files));
+    values.push_bind(load.map(|load| to_i64(load.bytes)));
+}
+
+impl Candidate<'_> {
+    fn into_row(self, received_at: Millis) -> FileRow {
+        let NewFile { id, dataset, device, sent_name, digests, .. } = self.file;
+        FileRow {
+            id: *id,
+            dataset: *dataset,
+            device: *device,
+            sent_name: sent_name.clone(),
+            whereabouts: Whereabouts::Dataset(self.name),
+            size: digests.size,
+            sha256: digests.sha256_hex(),
+            crc32: digests.crc32,
+            received_at,
+            state: FileState::Placing,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use sqlx::Row;
 
     use super::*;
     use crate::{
@@ -208,7 +223,7 @@ mod tests {
 
     fn batch(files: &[Sent], quota: Quota) -> Batch {
         let file = |sent: &Sent| NewFile {
-            id: FileId::random(),
+            id: FileId::generate(),
             dataset: format!("00000000-0000-4000-8000-{:012x}", sent.dataset).parse().expect("a uuid"),
             device: Some(device(sent.device).device()),
             sent_name: sent.name.to_owned(),
@@ -230,34 +245,33 @@ mod tests {
             let insert = sqlx::query(insert).bind(identifier.device().to_string()).bind(identifier.as_str().to_owned());
             insert.execute(&catalog.write).await.expect("inserted");
         }
-        for group in groups {
+        let mut unmarked = Vec::new();
+        let mut connection = catalog.write.acquire().await.expect("a connection");
+        for group in groups.iter().map(Vec::as_slice).chain([&[][..]]) {
             let group: Vec<_> = group.iter().map(|files| batch(files, quota)).collect();
-            let mut tx = catalog.write.begin().await.expect("a transaction");
-            let answers = if together {
-                commit::record_group(&mut tx, &group).await.expect("recorded")
-            } else {
-                let mut answers = Vec::new();
-                for batch in &group {
-                    answers.push(commit::record_batch(&mut tx, batch).await);
-                }
-                answers
-            };
-            let ids: Vec<_> = answers.iter().flatten().flatten().map(|recorded| recorded.row.id).collect();
-            super::super::record::mark_placed(&mut tx, &ids).await.expect("marked");
-            tx.commit().await.expect("committed");
-            for answer in answers {
+            let mut answers: Vec<_> = group.iter().map(|_| None).collect();
+            if together {
+                let plain = transact(&mut connection, &unmarked, &group).await.expect("committed").expect("nothing odd");
+                plain.into_iter().for_each(|(at, recorded)| answers[at] = Some(Ok(vec![recorded])));
+                unmarked.clear();
+            }
+            commit::one_by_one(&mut connection, &unmarked, &group, &mut answers).await.expect("committed");
+            unmarked = answers.iter().flatten().flatten().flatten().map(|recorded| recorded.row.id).collect();
+            for answer in answers.into_iter().flatten() {
                 told.push(format!(
                     "{:?}",
                     answer.map(|files| files.into_iter().map(|file| (file.row.whereabouts, file.new)).collect::<Vec<_>>())
                 ));
             }
         }
+        drop(connection);
         let mut rows = Vec::new();
         for query in [
             "SELECT dataset || device || sent_name || coalesce(stored_name, '') || coalesce(folded_name, '') || size || sha256 || crc32 \
              || state || coalesce(held, '') AS text FROM files",
             "SELECT uuid || coalesce(device, '') || files || ' ' || bytes || ' ' || changes AS text FROM datasets",
-            "SELECT id || files || ' ' || bytes || ' ' || datasets AS text FROM devices",
+            "SELECT id || files || ' ' || bytes || ' ' || datasets || coalesce(last_used_at > 0, '') AS text FROM devices",
+            "SELECT SUM(files) || ' ' || SUM(bytes) AS text FROM arrivals",
         ] {
             for row in sqlx::query(query).fetch_all(&catalog.read).await.expect("rows") {
                 rows.push(row.get::<String, _>("text"));
@@ -288,7 +302,7 @@ mod tests {
         for (files, bytes) in [(3, 100), (100, 3)] {
             let (rows, told) = outcome(&groups, Quota { files, bytes, datasets: 10 }, true).await;
             assert_eq!(told.iter().filter(|told| told.starts_with("Ok")).count(), 3, "{told:?}");
-            assert_eq!(rows.len(), 3 + 1 + 3, "three files, a dataset, three devices: {rows:?}");
+            assert_eq!(rows.len(), 3 + 1 + 3 + 1, "three files, a dataset, three devices, what arrived: {rows:?}");
         }
     }
 
@@ -300,20 +314,18 @@ mod tests {
         let insert = "INSERT INTO devices (id, identifier, created_at, generation, lowest_generation) VALUES ($1, 'w', 0, 1, 1)";
         sqlx::query(insert).bind(identifier.device().to_string()).execute(&catalog.write).await.expect("inserted");
         let file = |name| vec![Sent { device: 0, dataset: 0, name, bytes: 1, held: false }];
-        let mut tx = catalog.write.begin().await.expect("a transaction");
-        commit::record_group(&mut tx, &[batch(&file("a.csv"), Quota::NONE)]).await.expect("recorded");
+        let mut connection = catalog.write.acquire().await.expect("a connection");
+        let mut alone = [None];
+        let first = [batch(&file("a.csv"), Quota::NONE)];
+        commit::one_by_one(&mut connection, &[], &first, &mut alone).await.expect("recorded");
         let group = ["b.csv", "c.csv", "a.csv", "d.csv"].map(|name| batch(&file(name), Quota::NONE));
-        let mut together: Vec<_> = record(&mut tx, &group).await.expect("recorded").into_keys().collect();
+        let mut together: Vec<_> =
+            transact(&mut connection, &[], &group).await.expect("committed").expect("recorded").into_keys().collect();
         together.sort_unstable();
         assert_eq!(together, [0, 1, 3]);
         // Sent again, all of them are known.
-        commit::record_group(&mut tx, &group).await.expect("recorded");
-        for again in [&group[..], &group[..2]] {
-            assert!(record(&mut tx, again).await.expect("asked").is_empty());
-            let answers = commit::record_group(&mut tx, again).await.expect("recorded");
-            assert!(answers.iter().flatten().flatten().all(|recorded| !recorded.new) && answers.iter().all(Result::is_ok));
-        }
-        tx.rollback().await.expect("rolled back");
+        assert!(transact(&mut connection, &[], &group).await.expect("committed").expect("asked").is_empty());
+        drop(connection);
         catalog.close().await;
     }
 }
