@@ -6,6 +6,7 @@ use super::{
     Catalog, CatalogError, Millis,
     columns::{parsed, to_u64},
     now,
+    tokens::Lowest,
 };
 use crate::ids::{DeviceId, Identifier};
 
@@ -86,8 +87,14 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`].
     pub async fn check_token(&self, id: DeviceId, generation: u32) -> Result<bool, CatalogError> {
+        let question = match self.tokens.look(id) {
+            Ok(lowest) => return Ok(is_good(generation, lowest)),
+            Err(question) => question,
+        };
         if let Some(device) = self.device(id).await? {
-            return Ok(device.revoked_at.is_none() && generation >= device.lowest_generation);
+            let lowest = device.revoked_at.is_none().then_some(device.lowest_generation);
+            self.tokens.remember(&question, lowest);
+            return Ok(is_good(generation, lowest));
         }
         sqlx::query(
             "INSERT INTO devices (id, identifier, created_at, generation, lowest_generation) VALUES ($1, $2, $3, $4, 1) ON CONFLICT DO NOTHING",
@@ -111,6 +118,7 @@ impl Catalog {
             .bind(revoked.then(now))
             .execute(&self.write)
             .await?;
+        self.tokens.forget(id);
         Ok(done.rows_affected() == 1)
     }
 
@@ -131,8 +139,13 @@ impl Catalog {
             .bind(id.to_string())
             .execute(&self.write)
             .await?;
+        self.tokens.forget(id);
         Ok(done.rows_affected() == 1)
     }
+}
+
+fn is_good(generation: u32, lowest: Lowest) -> bool {
+    lowest.is_some_and(|lowest| generation >= lowest)
 }
 
 /// Makes room for a token that is being handed out: a new device, or the next generation of a known one. A device that was

@@ -13,6 +13,7 @@ mod record;
 mod requests;
 mod rows;
 mod together;
+mod tokens;
 mod upgrade;
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -44,6 +45,10 @@ pub fn now() -> Millis {
 /// How long a statement waits for another process that holds the database: well inside a watch's patience of 10 s.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
 
+/// After so many pages (32 MiB) the log is written back into the database. The same few pages change with every group: the longer
+/// that waits, the less there is to write.
+const CHECKPOINT_PAGES: &str = "8192";
+
 /// Writers of less urgent things that may get in line with uploads at once.
 const ASIDE: usize = 4;
 
@@ -54,6 +59,7 @@ pub struct Catalog {
     /// One connection: writers queue here, so they never meet in the database.
     write: SqlitePool,
     committer: commit::Committer,
+    tokens: Arc<tokens::Tokens>,
     /// Keeps what strangers and idle watches ask from queueing in front of uploads.
     aside: Arc<Semaphore>,
     /// The same for what devices ask that are let in: strangers do not queue in front of them, either.
@@ -73,14 +79,17 @@ impl Catalog {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
             .busy_timeout(BUSY_TIMEOUT);
-        let pool = SqlitePoolOptions::new().acquire_timeout(BUSY_TIMEOUT);
+        // A connection to a file does not go away by itself: no need to try it before each use.
+        let pool = SqlitePoolOptions::new().acquire_timeout(BUSY_TIMEOUT).test_before_acquire(false);
         let write = pool.clone().max_connections(1).after_release(|connection, _| Box::pin(is_idle(connection)));
         let write = write.connect_with(options.clone()).await?;
         upgrade::upgrade(&write, path).await?;
         let read = pool.max_connections(4).connect_with(options.read_only(true)).await?;
         let committer = commit::Committer::start(write.clone());
-        Ok(Self { read, write, committer, aside: Arc::new(Semaphore::new(ASIDE)), issuing: Arc::new(Semaphore::new(ASIDE)) })
+        let few = || Arc::new(Semaphore::new(ASIDE));
+        Ok(Self { read, write, committer, tokens: Arc::default(), aside: few(), issuing: few() })
     }
 
     /// How many devices that are let in hold a token signed by none of these secrets (given by their fingerprints), asked of a
@@ -120,7 +129,9 @@ impl Catalog {
 /// Whether a connection may be used again. After a failed COMMIT SQLite may have rolled back by itself, and the driver still
 /// counts a transaction that is not there: such a connection would refuse every further one.
 async fn is_idle(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    // Lets a rollback that is queued run first.
-    connection.ping().await?;
+    if connection.is_in_transaction() {
+        // Lets a rollback that is queued run first.
+        connection.ping().await?;
+    }
     Ok(!connection.is_in_transaction())
 }

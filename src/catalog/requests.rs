@@ -83,6 +83,9 @@ impl Catalog {
             Poll::New
         };
         tx.commit().await?;
+        if let Poll::Collected(_) = poll {
+            self.tokens.forget(identifier.device());
+        }
         Ok(poll)
     }
 
