@@ -4,23 +4,33 @@
 use std::{io, path::PathBuf};
 
 use serde::Serialize;
+use tokio::runtime::Handle;
 
 use super::{ReceiveError, Recordings, shelves::is_there, turns};
 use crate::{
     catalog::{FileState, Held, NewFile, RecordError, Recorded, Whereabouts},
     config::StorageConfig,
     ids::{DatasetId, DeviceId, FileId, FileName},
-    storage::{IncomingFile, ReceivedFile, blocking},
+    storage::{IncomingFile, ReceivedFile},
 };
 
-/// A file of a request, whole and synced, before anyone has promised anything.
+/// A file of a request whose last byte is here, before anyone has promised anything.
 pub struct Upload {
     /// The id under which it came in.
     pub id: FileId,
     /// Its name as sent.
     pub sent_name: String,
-    /// Its bytes.
-    pub received: ReceivedFile,
+    /// Where its bytes are written.
+    pub incoming: IncomingFile,
+    /// Those at its end that are not written yet.
+    pub rest: Vec<u8>,
+}
+
+/// The same, whole and synced.
+struct Whole {
+    id: FileId,
+    sent_name: String,
+    received: ReceivedFile,
 }
 
 /// What a watch is told about a file that is safe.
@@ -61,63 +71,52 @@ impl Recordings {
 
     /// Keeps the files that a device brought in one request: all of them, or none. When this returns, they are safe.
     ///
-    /// Dropping the future half way would leave work for the next start: run it on a task of its own.
+    /// It blocks, from the last bytes to the receipt: one thread for all of the way costs less than several in turns. It needs
+    /// the runtime around it, as [`tokio::task::spawn_blocking`] gives it.
     ///
     /// # Errors
     /// [`ReceiveError`]: nothing is acknowledged, nothing is left behind.
-    pub async fn receive(&self, device: DeviceId, dataset: DatasetId, uploads: Vec<Upload>) -> Result<Vec<Receipt>, ReceiveError> {
-        let keys = uploads.iter().map(|upload| key(dataset, upload)).collect();
-        let _turn = self.turns.take(keys).await;
+    pub fn receive(&self, device: DeviceId, dataset: DatasetId, uploads: Vec<Upload>) -> Result<Vec<Receipt>, ReceiveError> {
+        let uploads = uploads.into_iter().map(Upload::finish).collect::<io::Result<Vec<_>>>()?;
+        let _turn = wait(self.turns.take(uploads.iter().map(|upload| key(dataset, upload)).collect()));
         let config = self.settings.now();
         let files = uploads.iter().map(|upload| describe(device, dataset, upload, &config.storage)).collect();
-        let recorded = self.catalog.record(files, config.limits.quota()).await?;
+        let mut files = wait(self.catalog.record(files, config.limits.quota()))?;
         let mut made = Vec::new();
-        let files = match self.place_all(&recorded, uploads, &mut made).await {
-            Ok(files) => files,
-            Err(error) => {
-                self.take_back(&recorded, made).await;
-                return Err(error);
-            }
-        };
-        self.catalog.placed(files.iter().map(|file| file.row.id).collect()).await?;
+        if let Err(error) = self.place_all(&mut files, uploads, &mut made) {
+            wait(self.take_back(&files, made));
+            return Err(error);
+        }
+        wait(self.catalog.placed(files.iter().map(|file| file.row.id).collect()))?;
         let in_dataset = files.iter().filter(|file| file.new && matches!(file.row.whereabouts, Whereabouts::Dataset(_)));
         self.roller.mark(dataset, in_dataset.map(|file| file.row.size).sum());
         Ok(files.iter().map(Receipt::of).collect())
     }
 
     /// Brings each file into its place. What was put there is noted in `made`, also where a later file fails.
-    async fn place_all(&self, recorded: &[Recorded], uploads: Vec<Upload>, made: &mut Vec<PathBuf>) -> Result<Vec<Recorded>, ReceiveError> {
-        let mut files = Vec::with_capacity(recorded.len());
-        for (file, upload) in recorded.iter().zip(uploads) {
-            let mut file = file.clone();
-            if self.place(&mut file, upload.received).await? {
+    fn place_all(&self, files: &mut [Recorded], uploads: Vec<Whole>, made: &mut Vec<PathBuf>) -> Result<(), ReceiveError> {
+        for (file, upload) in files.iter_mut().zip(uploads) {
+            if self.place(file, upload.received)? {
                 made.push(self.shelves.path_of(&file.row));
             }
-            files.push(file);
         }
-        Ok(files)
+        Ok(())
     }
 
     /// Brings one file into its place; `false` where it is there from an earlier time. Somebody may have laid a file of that
     /// name there by hand: then this one gets the next name.
-    async fn place(&self, file: &mut Recorded, mut received: ReceivedFile) -> Result<bool, ReceiveError> {
+    fn place(&self, file: &mut Recorded, mut received: ReceivedFile) -> Result<bool, ReceiveError> {
+        let storage = &self.shelves.storage;
         loop {
-            let (storage, path, size) = (self.shelves.storage.clone(), self.shelves.path_of(&file.row), file.row.size);
-            let (known, settled) = (!file.new, file.row.state == FileState::Placed);
-            let placed;
-            let _handle = self.shelves.storage.handles().take().await;
-            (received, placed) = blocking(move || {
-                let placed = if known && is_there(&path, size) {
-                    // Unsettled, it was left by a request that failed: nobody has vouched for its name.
-                    if settled { Ok(false) } else { storage.sync_name(&path).map(|()| false) }
-                } else {
-                    storage.place(&mut received, &path).map(|()| true)
-                };
-                (received, placed)
-            })
-            .await?;
+            let path = self.shelves.path_of(&file.row);
+            let placed = if !file.new && is_there(&path, file.row.size) {
+                // Unsettled, it was left by a request that failed: nobody has vouched for its name.
+                if file.row.state == FileState::Placed { Ok(false) } else { storage.sync_name(&path).map(|()| false) }
+            } else {
+                storage.place(&mut received, &path).map(|()| true)
+            };
             match placed {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.shelves.make_way(&mut file.row).await?,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => wait(self.shelves.make_way(&mut file.row))?,
                 placed => return Ok(placed?),
             }
         }
@@ -132,6 +131,13 @@ impl Recordings {
         if let Err(error) = self.catalog.forget(&new).await {
             tracing::error!(%error, "could not forget files that were not acknowledged; the next start does");
         }
+    }
+}
+
+impl Upload {
+    fn finish(mut self) -> io::Result<Whole> {
+        self.incoming.write(&self.rest)?;
+        Ok(Whole { id: self.id, sent_name: self.sent_name, received: self.incoming.finish()? })
     }
 }
 
@@ -153,7 +159,7 @@ impl Receipt {
     }
 }
 
-fn describe(device: DeviceId, dataset: DatasetId, upload: &Upload, config: &StorageConfig) -> NewFile {
+fn describe(device: DeviceId, dataset: DatasetId, upload: &Whole, config: &StorageConfig) -> NewFile {
     let extension = FileName::from_sent(&upload.sent_name).extension();
     NewFile {
         id: upload.id,
@@ -165,6 +171,11 @@ fn describe(device: DeviceId, dataset: DatasetId, upload: &Upload, config: &Stor
     }
 }
 
-fn key(dataset: DatasetId, upload: &Upload) -> turns::Key {
+fn key(dataset: DatasetId, upload: &Whole) -> turns::Key {
     (dataset, upload.sent_name.clone(), upload.received.digests().sha256_hex())
+}
+
+/// Waits on a thread that may block for what others do meanwhile.
+fn wait<T>(work: impl Future<Output = T>) -> T {
+    Handle::current().block_on(work)
 }

@@ -105,7 +105,7 @@ impl Reindex {
     async fn record(&self, dataset: DatasetId, name: &FileName, path: &Path) -> Result<(), ReindexError> {
         let digests = digest(path)?;
         self.shelves.catalog.found_dataset(dataset).await?;
-        let id = FileId::random();
+        let id = FileId::generate();
         let file = NewFile { id, dataset, device: None, sent_name: name.to_string(), digests, held: None };
         let recorded = self.shelves.catalog.record(vec![file], Quota::NONE).await?;
         match recorded.first().map(|file| &file.row.whereabouts) {

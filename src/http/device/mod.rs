@@ -5,5 +5,6 @@ pub mod handshake;
 mod lingering;
 mod multipart;
 pub mod upload;
+mod writer;
 
 pub use lingering::linger;

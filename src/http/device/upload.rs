@@ -8,9 +8,9 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tracing::Instrument;
+use tracing::Span;
 
-use super::multipart;
+use super::multipart::{self, Arrived};
 use crate::{
     http::{auth::ApprovedDevice, error::Problem, extract::Params, limits::Limits, state::App},
     ids::{DatasetId, DeviceId},
@@ -65,13 +65,13 @@ async fn receive(device: DeviceId, app: App, address: Address, request: Request)
     let dataset: DatasetId = uuid.parse()?;
     let place = app.limits.upload(device)?;
     // Boxed, like what is asked of the catalog before: ten thousand of these wait for slow watches at once.
-    let uploads = Box::pin(multipart::receive(&app, request)).await?;
-    // On a task of its own: a connection that drops now must not cancel a commit under way.
-    let commit = async move {
-        let _place = place;
-        app.recordings.receive(device, dataset, uploads).await
-    };
-    let committed = app.tasks.spawn(commit.in_current_span());
+    let Arrived { uploads, held } = Box::pin(multipart::receive(&app, request)).await?;
+    let (tasks, span) = (app.tasks.clone(), Span::current());
+    // On a thread of its own, which a connection that drops now does not end: it must not cancel a commit under way.
+    let committed = tasks.spawn_blocking(move || {
+        let _held = (place, held);
+        span.in_scope(|| app.recordings.receive(device, dataset, uploads))
+    });
     Ok(committed.await.map_err(|error| Problem::internal(&error))??)
 }
 
