@@ -20,10 +20,10 @@ const SUBSTITUTE: char = '_';
 pub struct FileId(Uuid);
 
 impl FileId {
-    /// A new random id.
+    /// A new id: random, behind the time (version 7 of RFC 9562), so that what comes in together lies together in the catalog.
     #[must_use]
-    pub fn random() -> Self {
-        Self(Uuid::new_v4())
+    pub fn generate() -> Self {
+        Self(Uuid::now_v7())
     }
 }
 

@@ -32,8 +32,8 @@ impl Space {
     /// # Errors
     /// What the operating system says when asked.
     pub fn admit_file(&self, bytes: u64, reserve: u64) -> io::Result<Option<Admission>> {
-        let admission = self.admit(bytes, reserve)?;
-        Ok(admission.filter(|_| self.free().is_ok_and(|free| free.inodes > RESERVED_INODES)))
+        let free = self.free()?;
+        Ok(self.promise(bytes, reserve, free).filter(|_| free.inodes > RESERVED_INODES))
     }
 
     /// Promises `bytes`, or returns `None` where less than `reserve` bytes would be left.
@@ -41,11 +41,14 @@ impl Space {
     /// # Errors
     /// What the operating system says when asked.
     pub fn admit(&self, bytes: u64, reserve: u64) -> io::Result<Option<Admission>> {
-        let free = self.free()?;
+        Ok(self.promise(bytes, reserve, self.free()?))
+    }
+
+    fn promise(&self, bytes: u64, reserve: u64, free: FreeSpace) -> Option<Admission> {
         let promised = self.promised.fetch_add(bytes, Ordering::Relaxed);
         let admission = Admission { promised: Arc::clone(&self.promised), left: bytes };
         let room = free.bytes.saturating_sub(reserve).saturating_sub(promised);
-        Ok((bytes <= room).then_some(admission))
+        (bytes <= room).then_some(admission)
     }
 
     /// Whether there is room beyond `reserve` bytes, and inodes for more files.

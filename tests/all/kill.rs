@@ -245,7 +245,7 @@ async fn a_start_that_cannot_finish_a_file_serves_nobody() {
 async fn what_nobody_recorded_and_half_a_zip_are_cleared_away() {
     let (house, _, uuid, _) = stopped_with("a.csv").await;
     let rolling = house.layout().rolling(uuid.parse().expect("a uuid"));
-    std::fs::write(house.layout().incoming(FileId::random()), "nobody's").expect("written");
+    std::fs::write(house.layout().incoming(FileId::generate()), "nobody's").expect("written");
     std::fs::write(&rolling, "half").expect("written");
     let house = house.start_again().await;
     house.researcher().wait_until_up().await;
