@@ -18,7 +18,7 @@ pub fn describe(folder: &Path) -> String {
         jiff::Timestamp::now().strftime("%Y-%m-%d"),
         memory(),
         file_system(folder),
-        kernel.trim(),
+        kernel.split('.').take(2).collect::<Vec<_>>().join("."),
         env!("CARGO_PKG_VERSION"),
         peers.join(", "),
     )

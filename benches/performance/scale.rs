@@ -37,7 +37,8 @@ pub const FULL: Scale = Scale {
 };
 
 pub const SMOKE: Scale = Scale {
-    rounds: 1,
+    // Twice, as the second in a house begins otherwise than the first.
+    rounds: 2,
     upload: Duration::from_millis(200),
     growth_files: 5,
     levels: &[0, 200],

@@ -25,7 +25,7 @@ struct Runs {
 }
 
 pub fn measure(bench: &Bench) -> Chapter {
-    let mut chapter = Chapter::new("Downloads", &["a zip of 1 GiB, one reader", "MB/s", "CPU, ms a GB"]);
+    let mut chapter = Chapter::new("Downloads", &["one large zip, one reader", "MB/s", "CPU, ms a GB"]);
     let [own, alone, gate] = std::array::from_fn(|_| bench.ground.folder());
     let house = House::new(own.path(), "zip:\n  wait_seconds: 3600\n");
     let running = house.start();

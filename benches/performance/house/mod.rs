@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{Connection, Executor, SqliteConnection};
 use wearhouse::{
     config::Config,
     handshake::{Claim, Signer},
@@ -61,6 +61,15 @@ impl House {
 
     pub fn layout(&self) -> Layout {
         Layout::new(self.folder.join("uploads"))
+    }
+
+    /// Has no zip left behind, as if all had been rolled. The program must not run.
+    pub fn forget_rolls(&self) {
+        wait(async {
+            let address = format!("sqlite://{}", self.layout().catalog().display());
+            let mut catalog = SqliteConnection::connect(&address).await.expect("the catalog");
+            catalog.execute("UPDATE datasets SET zipped = changes WHERE zipped <> changes").await.expect("forgotten");
+        });
     }
 
     /// A dataset for each of so many watches, which are written into the catalog as if they had been let in.
