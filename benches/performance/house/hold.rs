@@ -4,12 +4,12 @@
 //! nobody writes keeps it without using CPU. Everything else goes on: marks are made, and wait.
 
 use std::{
-    fs::{self, File},
+    fs,
     path::PathBuf,
     time::{Duration, Instant},
 };
 
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
 
 use super::Running;
 use crate::client::Dataset;
@@ -44,7 +44,7 @@ impl Running<'_> {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        // The one who reads finds the end, calls the file damaged, and gives its place to the next.
-        let _ = File::options().write(true).open(&self.pipe);
+        // The one who reads finds the end, calls the file damaged, and gives its place to the next. Nobody may be left who reads.
+        drop(open(&self.pipe, OFlags::WRONLY | OFlags::NONBLOCK, Mode::empty()));
     }
 }
