@@ -11,8 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::{ConnectOptions, Connection, Executor, sqlite::SqliteConnectOptions};
-use wearhouse::{catalog::Catalog, storage::Layout};
+use wearhouse::storage::Layout;
+
+#[path = "common/stored.rs"]
+mod stored;
 
 const DATASETS: u32 = 10_000;
 const FILES_EACH: u32 = 100;
@@ -27,7 +29,8 @@ async fn main() {
         write_config(&config, &layout);
         ready_after(&config);
         if full {
-            fill(&layout).await;
+            let on_disk = std::env::var_os("WEARHOUSE_BENCH_ROWS_ONLY").is_none();
+            stored::Stored { datasets: DATASETS, files_each: FILES_EACH, on_disk }.fill(&layout).await;
         }
         let mut times: Vec<_> = (0..STARTS).map(|_| ready_after(&config)).collect();
         times.sort();
@@ -66,41 +69,4 @@ fn ready_after(config: &Path) -> Duration {
     program.kill().expect("killed");
     program.wait().expect("its end");
     took
-}
-
-async fn fill(layout: &Layout) {
-    Catalog::open(&layout.catalog()).await.expect("a catalog").close().await;
-    let options = SqliteConnectOptions::new().filename(layout.catalog());
-    let mut catalog = options.connect().await.expect("a catalog");
-    catalog.execute(sqlx::AssertSqlSafe(rows())).await.expect("filled");
-    catalog.close().await.expect("closed");
-    if std::env::var_os("WEARHOUSE_BENCH_ROWS_ONLY").is_none() {
-        for dataset in 1..=DATASETS {
-            let folder = layout.root().join(format!("recordings/00000000-0000-4000-8000-{dataset:012x}"));
-            fs::create_dir_all(&folder).expect("a folder");
-            (1..=FILES_EACH).for_each(|file| fs::write(folder.join(format!("{file}.csv")), "1").expect("a file"));
-        }
-    }
-}
-
-/// Datasets with their files, as uploads would have left them.
-fn rows() -> String {
-    let uuid = |number: &str| format!("printf('00000000-0000-4000-8000-%012x', {number})");
-    let count = |name: &str, most: u32| format!("{name}(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM {name} WHERE n < {most})");
-    format!(
-        "BEGIN; \
-         INSERT INTO devices (id, identifier, created_at, generation, lowest_generation) \
-         VALUES ('8d62f44636589481ed70d22a6c2a442f', 'w[9774d56d682e549c]', 0, 1, 1); \
-         WITH RECURSIVE {datasets} INSERT INTO datasets (uuid, device, created_at, updated_at, files, bytes, changes, zipped) \
-         SELECT {dataset}, '8d62f44636589481ed70d22a6c2a442f', n, n, {FILES_EACH}, {FILES_EACH}, 1, 1 FROM d; \
-         WITH RECURSIVE {datasets}, {files} \
-         INSERT INTO files (id, dataset, device, sent_name, stored_name, folded_name, size, sha256, crc32, received_at, state) \
-         SELECT printf('00000000-0000-4000-9000-%012x', d.n * {FILES_EACH} + f.n), {dataset_of_file}, '8d62f44636589481ed70d22a6c2a442f', \
-         f.n || '.csv', f.n || '.csv', f.n || '.csv', 1, printf('%064x', d.n * {FILES_EACH} + f.n), f.n, d.n, 'placed' FROM d, f; \
-         COMMIT;",
-        datasets = count("d", DATASETS),
-        files = count("f", FILES_EACH),
-        dataset = uuid("n"),
-        dataset_of_file = uuid("d.n"),
-    )
 }
