@@ -80,6 +80,8 @@ impl Catalog {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+            // What a statement needs for a moment is no business of the disk.
+            .pragma("temp_store", "memory")
             .busy_timeout(BUSY_TIMEOUT);
         // A connection to a file does not go away by itself: no need to try it before each use.
         let pool = SqlitePoolOptions::new().acquire_timeout(BUSY_TIMEOUT).test_before_acquire(false);

@@ -252,7 +252,9 @@ mod tests {
             let mut answers: Vec<_> = group.iter().map(|_| None).collect();
             if together {
                 let plain = transact(&mut connection, &unmarked, &group).await.expect("committed").expect("nothing odd");
-                plain.into_iter().for_each(|(at, recorded)| answers[at] = Some(Ok(vec![recorded])));
+                for (at, recorded) in plain {
+                    answers[at] = Some(Ok(vec![recorded]));
+                }
                 unmarked.clear();
             }
             commit::one_by_one(&mut connection, &unmarked, &group, &mut answers).await.expect("committed");

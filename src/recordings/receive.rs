@@ -11,7 +11,7 @@ use crate::{
     catalog::{FileState, Held, NewFile, RecordError, Recorded, Whereabouts},
     config::StorageConfig,
     ids::{DatasetId, DeviceId, FileId, FileName},
-    storage::{IncomingFile, ReceivedFile},
+    storage::{Buffer, IncomingFile, ReceivedFile},
 };
 
 /// A file of a request whose last byte is here, before anyone has promised anything.
@@ -23,7 +23,7 @@ pub struct Upload {
     /// Where its bytes are written.
     pub incoming: IncomingFile,
     /// Those at its end that are not written yet.
-    pub rest: Vec<u8>,
+    pub rest: Buffer,
 }
 
 /// The same, whole and synced.
@@ -136,7 +136,7 @@ impl Recordings {
 
 impl Upload {
     fn finish(mut self) -> io::Result<Whole> {
-        self.incoming.write(&self.rest)?;
+        self.incoming.write(self.rest.bytes())?;
         Ok(Whole { id: self.id, sent_name: self.sent_name, received: self.incoming.finish()? })
     }
 }

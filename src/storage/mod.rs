@@ -1,5 +1,6 @@
 //! Bytes on disk. A file takes its final name only when it is whole and synced; one file builds every path.
 
+mod buffer;
 mod disk;
 mod handles;
 mod incoming;
@@ -16,6 +17,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+pub use buffer::Buffer;
 pub use disk::{Disk, FreeSpace, RealDisk};
 pub use handles::{Handle, Handles};
 pub(crate) use incoming::Digester;

@@ -11,21 +11,22 @@ use tokio::time::timeout;
 
 use super::{
     guarded_body::{Guard, too_large},
-    writer::{Held, Room, Writer},
+    writer::{Room, Writer},
 };
 use crate::{
     http::{error::Problem, state::App},
     ids::FileId,
     recordings::Upload,
+    storage::Handle,
 };
 
 /// Files in one request. The app sends one.
 const MOST_FILES: usize = 100;
 
-/// What a request brought, and what that holds until it is written.
+/// What a request brought, and what that holds until it is in its place.
 pub(super) struct Arrived {
     pub(super) uploads: Vec<Upload>,
-    pub(super) held: (Room, Vec<Held>),
+    pub(super) held: (Room, Vec<Option<Handle>>),
 }
 
 /// A file while it comes in.
@@ -95,9 +96,9 @@ async fn receive_part(app: &App, mut part: Field<'_>, guard: &Guard, room: &mut 
 }
 
 impl Arriving {
-    fn into_upload(self) -> (Upload, Held) {
-        let (incoming, rest, held) = self.writer.into_parts();
-        (Upload { id: self.id, sent_name: self.sent_name, incoming, rest }, held)
+    fn into_upload(self) -> (Upload, Option<Handle>) {
+        let (incoming, rest, handle) = self.writer.into_parts();
+        (Upload { id: self.id, sent_name: self.sent_name, incoming, rest }, handle)
     }
 }
 
