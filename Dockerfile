@@ -7,6 +7,7 @@ WORKDIR /build
 
 # The crates, in a layer of their own: it is made anew when Cargo.lock changes. What they are compiled for is an empty program.
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 # Cargo.toml names a file in there, and cargo looks for it.
 COPY benches benches
 RUN mkdir src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs && cargo build --locked --profile dist
