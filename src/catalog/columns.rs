@@ -35,6 +35,11 @@ pub(super) fn to_u64(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
+/// A CRC-32 as it was written.
+pub(super) fn to_crc32(number: i64) -> u32 {
+    u32::try_from(number).unwrap_or(0)
+}
+
 /// How many rows a statement has that takes `rows`: the next power of two, so that few texts are compiled, and those stay.
 pub(super) fn padded(rows: usize) -> usize {
     rows.next_power_of_two()

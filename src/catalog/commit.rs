@@ -3,15 +3,23 @@
 use std::{collections::HashMap, panic::AssertUnwindSafe};
 
 use futures_util::FutureExt;
-use sqlx::{Connection, SqliteConnection, SqlitePool};
+use sqlx::SqlitePool;
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Duration, Instant, timeout},
 };
 use tokio_util::task::TaskTracker;
 
-use super::{CatalogError, NewFile, Recorded, arrivals, record, rows::Batch, together};
-use crate::{config::Quota, ids::FileId, metrics::METRICS};
+use super::{
+    CatalogError, NewFile, Recorded,
+    rows::{Batch, Issue},
+    singly, together,
+};
+use crate::{
+    config::Quota,
+    ids::{DatasetId, DeviceId, FileId},
+    metrics::METRICS,
+};
 
 /// As many uploads as one transaction takes.
 const GROUP: usize = 256;
@@ -35,10 +43,13 @@ impl From<sqlx::Error> for RecordError {
     }
 }
 
-type RecordAnswer = Result<Vec<Recorded>, RecordError>;
+pub(super) type RecordAnswer = Result<Vec<Recorded>, RecordError>;
+
+pub(super) type IssueAnswer = Result<(), RecordError>;
 
 enum Job {
     Record(Batch, oneshot::Sender<RecordAnswer>),
+    Issue(Issue, oneshot::Sender<IssueAnswer>),
     Placed(Vec<FileId>),
     Flush(oneshot::Sender<Result<(), CatalogError>>),
     Close,
@@ -61,6 +72,17 @@ impl super::Catalog {
         let (answer, answered) = oneshot::channel();
         self.committer.send(Job::Record(Batch { files, quota }, answer)).await?;
         answered.await.unwrap_or(Err(CatalogError::Closed.into()))
+    }
+
+    /// Issues a new dataset to a device.
+    ///
+    /// # Errors
+    /// [`RecordError`].
+    pub async fn new_dataset(&self, device: DeviceId, quota: Quota) -> Result<DatasetId, RecordError> {
+        let (uuid, (answer, answered)) = (DatasetId::random(), oneshot::channel());
+        self.committer.send(Job::Issue(Issue { uuid, device, quota }, answer)).await?;
+        answered.await.unwrap_or(Err(CatalogError::Closed.into()))?;
+        Ok(uuid)
     }
 
     /// Says that files lie in their place, synced. They are marked as placed with the next group, before anything that is
@@ -140,51 +162,57 @@ impl Worker {
 
     /// Commits one group and answers everyone in it.
     async fn commit(&mut self, group: impl Iterator<Item = Job>) {
-        let (mut batches, mut answers, mut flushes) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut records, mut issues, mut flushes) = (Vec::new(), Vec::new(), Vec::new());
         for job in group {
             match job {
-                Job::Record(batch, answer) => {
-                    batches.push(batch);
-                    answers.push(answer);
-                }
+                Job::Record(batch, answer) => records.push((batch, answer)),
+                Job::Issue(issue, answer) => issues.push((issue, answer)),
                 Job::Placed(files) => self.unmarked.extend(files),
                 Job::Flush(answer) => flushes.push(answer),
                 Job::Close => {}
             }
         }
+        let (batches, record_answers): (Vec<_>, Vec<_>) = records.into_iter().unzip();
+        let (issues, issue_answers): (Vec<_>, Vec<_>) = issues.into_iter().unzip();
         let began = Instant::now();
-        let outcome = self.transact(&batches).await;
-        if !answers.is_empty() {
+        let outcome = self.transact(&batches, &issues).await;
+        if !batches.is_empty() {
             METRICS.commit_seconds.observe(began.elapsed().as_secs_f64());
         }
         if let Err(error) = &outcome {
-            tracing::error!(%error, uploads = answers.len(), "a group was not committed; none of it is acknowledged");
+            tracing::error!(%error, uploads = batches.len(), "a group was not committed; none of it is acknowledged");
         } else {
             self.unmarked.clear();
         }
-        // A receiver that is gone belongs to a request that is gone.
         for answer in flushes {
             let _ = answer.send(outcome.as_ref().map(|_| ()).map_err(Clone::clone));
         }
-        match outcome {
-            Ok(results) => answers.into_iter().zip(results).for_each(|(answer, result)| drop(answer.send(result))),
-            Err(error) => answers.into_iter().for_each(|answer| drop(answer.send(Err(error.clone().into())))),
-        }
+        let (recorded, issued) = outcome.map_or_else(|error| (all(&batches, &error), all(&issues, &error)), |done| done);
+        tell(record_answers, recorded);
+        tell(issue_answers, issued);
     }
 
     /// Commits what is plain in one exchange, and what is not one by one behind it.
-    async fn transact(&self, group: &[Batch]) -> Result<Vec<RecordAnswer>, CatalogError> {
-        if group.is_empty() && self.unmarked.is_empty() {
-            return Ok(Vec::new());
+    async fn transact(&self, group: &[Batch], issues: &[Issue]) -> Result<(Vec<RecordAnswer>, Vec<IssueAnswer>), CatalogError> {
+        if group.is_empty() && issues.is_empty() && self.unmarked.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
         }
         let mut connection = self.pool.acquire().await?;
         let together = together::transact(&mut connection, &self.unmarked, group).await?;
         let (unmarked, mut plain) = together.map_or((&self.unmarked[..], HashMap::new()), |plain| (&[][..], plain));
         let mut answers: Vec<_> = (0..group.len()).map(|at| plain.remove(&at).map(|recorded| Ok(vec![recorded]))).collect();
-        if !unmarked.is_empty() || answers.iter().any(Option::is_none) {
-            one_by_one(&mut connection, unmarked, group, &mut answers).await?;
+        let rest: Vec<_> = group.iter().zip(&answers).filter(|(_, answer)| answer.is_none()).map(|(batch, _)| batch).collect();
+        if unmarked.is_empty() && rest.is_empty() && issues.is_empty() {
+            return Ok((answers.into_iter().flatten().collect(), Vec::new()));
         }
-        Ok(answers.into_iter().flatten().collect())
+        let (recorded, issued) = match singly::transact(&mut connection, unmarked, &rest, issues).await {
+            Ok(done) => done,
+            // What was plain is committed all the same.
+            Err(error) if unmarked.is_empty() => (all(&rest, &error), all(issues, &error)),
+            Err(error) => return Err(error),
+        };
+        answers.iter_mut().filter(|answer| answer.is_none()).zip(recorded).for_each(|(answer, recorded)| *answer = Some(recorded));
+        Ok((answers.into_iter().flatten().collect(), issued))
     }
 
     /// After a panic: nobody may find the connection within a transaction.
@@ -195,32 +223,16 @@ impl Worker {
     }
 }
 
-/// Marks files, and answers those of a group that have no answer yet: each under a savepoint of its own.
-pub(super) async fn one_by_one(
-    connection: &mut SqliteConnection,
-    unmarked: &[FileId],
-    group: &[Batch],
-    answers: &mut [Option<RecordAnswer>],
-) -> Result<(), CatalogError> {
-    let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
-    record::mark_placed(&mut tx, unmarked).await?;
-    for (batch, answer) in group.iter().zip(answers).filter(|(_, answer)| answer.is_none()) {
-        let recorded = record_batch(&mut tx, batch).await;
-        arrivals::count(&mut tx, recorded.iter().flatten()).await?;
-        *answer = Some(recorded);
-    }
-    Ok(tx.commit().await?)
+/// The same error for everybody.
+fn all<J, T>(jobs: &[J], error: &CatalogError) -> Vec<Result<T, RecordError>> {
+    jobs.iter().map(|_| Err(error.clone().into())).collect()
 }
 
-/// Records one request's files under a savepoint of their own, so that a refused batch leaves the group as it was.
-async fn record_batch(tx: &mut SqliteConnection, batch: &Batch) -> RecordAnswer {
-    let mut savepoint = tx.begin().await?;
-    let mut recorded = Vec::with_capacity(batch.files.len());
-    for file in &batch.files {
-        recorded.push(record::record(&mut savepoint, file, batch.quota).await?);
+/// A receiver that is gone belongs to a request that is gone.
+fn tell<T>(answers: Vec<oneshot::Sender<T>>, told: Vec<T>) {
+    for (answer, told) in answers.into_iter().zip(told) {
+        drop(answer.send(told));
     }
-    savepoint.commit().await?;
-    Ok(recorded)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::{
     Catalog, CatalogError, Millis, RecordError,
     columns::{parsed, parsed_or_null, to_i64, to_u64},
     now,
+    rows::Issue,
 };
 use crate::{
     config::Quota,
@@ -88,19 +89,6 @@ impl ZipState {
 }
 
 impl Catalog {
-    /// Issues a new dataset to a device.
-    ///
-    /// # Errors
-    /// [`RecordError`].
-    pub async fn new_dataset(&self, device: DeviceId, quota: Quota) -> Result<DatasetId, RecordError> {
-        let uuid = DatasetId::random();
-        let (mut tx, _place) = self.writing_aside(&self.issuing).await?;
-        claim(&mut tx, uuid, Some(device), quota).await?;
-        sqlx::query("UPDATE devices SET last_used_at = $2 WHERE id = $1").bind(device.to_string()).bind(now()).execute(&mut *tx).await?;
-        tx.commit().await?;
-        Ok(uuid)
-    }
-
     /// Records a dataset that was found on the disk.
     ///
     /// # Errors
@@ -238,6 +226,13 @@ pub(super) async fn claim(tx: &mut SqliteConnection, uuid: DatasetId, device: Op
         .fetch_one(tx)
         .await?;
     if to_u64(count) > quota.datasets { Err(RecordError::Quota("datasets")) } else { Ok(true) }
+}
+
+/// Makes a new dataset the device's, which was here when it asked.
+pub(super) async fn issue(tx: &mut SqliteConnection, issue: &Issue) -> Result<(), RecordError> {
+    claim(tx, issue.uuid, Some(issue.device), issue.quota).await?;
+    sqlx::query("UPDATE devices SET last_used_at = $2 WHERE id = $1").bind(issue.device.to_string()).bind(now()).execute(tx).await?;
+    Ok(())
 }
 
 /// Counts files that came (or, negative, went), so that the zip is known to be behind.

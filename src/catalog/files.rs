@@ -1,12 +1,25 @@
 //! Files: looked up, renamed, forgotten, lost.
 
 use super::{
-    Catalog, CatalogError, FileRow, Whereabouts,
-    columns::to_i64,
+    Catalog, CatalogError, FileRow, Millis, Whereabouts,
+    columns::{to_crc32, to_i64, to_u64},
     datasets,
     record::{remove_row, reserve_name},
 };
 use crate::ids::{DatasetId, FileId, FileName};
+
+/// What a zip needs to know of a file.
+#[derive(Debug, Clone)]
+pub struct Zippable {
+    /// The name under which it is stored.
+    pub name: FileName,
+    /// Size in bytes.
+    pub size: u64,
+    /// CRC-32.
+    pub crc32: u32,
+    /// When it was received.
+    pub received_at: Millis,
+}
 
 impl Catalog {
     /// One file.
@@ -29,6 +42,23 @@ impl Catalog {
                 .fetch_all(&self.read)
                 .await?;
         Ok(rows.iter().map(FileRow::read).collect::<Result<_, _>>()?)
+    }
+
+    /// The files that a dataset's zip is to hold, by name. There may be tens of thousands: no more is asked of each than is needed.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn files_to_zip(&self, dataset: DatasetId) -> Result<Vec<Zippable>, CatalogError> {
+        let query = "SELECT stored_name, size, crc32, received_at FROM files \
+                     WHERE dataset = $1 AND held IS NULL AND state = 'placed' AND stored_name IS NOT NULL ORDER BY folded_name";
+        let rows = sqlx::query_as::<_, (String, i64, i64, Millis)>(query).bind(dataset.to_string()).fetch_all(&self.read).await?;
+        let zippable = |(name, size, crc32, received_at)| Zippable {
+            name: FileName::from_catalog(name),
+            size: to_u64(size),
+            crc32: to_crc32(crc32),
+            received_at,
+        };
+        Ok(rows.into_iter().map(zippable).collect())
     }
 
     /// The files whose way into or out of the house was interrupted.

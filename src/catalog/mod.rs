@@ -12,6 +12,7 @@ mod quarantine;
 mod record;
 mod requests;
 mod rows;
+mod singly;
 mod together;
 mod tokens;
 mod upgrade;
@@ -30,6 +31,7 @@ pub use counts::Counts;
 pub use datasets::{Dataset, DatasetFilter, ZipState};
 pub use devices::Device;
 pub use error::CatalogError;
+pub use files::Zippable;
 pub use requests::{Poll, Request};
 pub use rows::{FileRow, FileState, Held, NewFile, Recorded, Whereabouts};
 
@@ -62,8 +64,6 @@ pub struct Catalog {
     tokens: Arc<tokens::Tokens>,
     /// Keeps what strangers and idle watches ask from queueing in front of uploads.
     aside: Arc<Semaphore>,
-    /// The same for what devices ask that are let in: strangers do not queue in front of them, either.
-    issuing: Arc<Semaphore>,
 }
 
 impl Catalog {
@@ -90,8 +90,7 @@ impl Catalog {
         upgrade::upgrade(&write, path).await?;
         let read = pool.max_connections(4).connect_with(options.read_only(true)).await?;
         let committer = commit::Committer::start(write.clone());
-        let few = || Arc::new(Semaphore::new(ASIDE));
-        Ok(Self { read, write, committer, tokens: Arc::default(), aside: few(), issuing: few() })
+        Ok(Self { read, write, committer, tokens: Arc::default(), aside: Arc::new(Semaphore::new(ASIDE)) })
     }
 
     /// How many devices that are let in hold a token signed by none of these secrets (given by their fingerprints), asked of a
@@ -120,9 +119,9 @@ impl Catalog {
         Ok(self.write.begin_with("BEGIN IMMEDIATE").await?)
     }
 
-    /// The same for what is less urgent than uploads: few of each kind get in line at once.
-    async fn writing_aside(&self, places: &Arc<Semaphore>) -> Result<(Transaction<'static, Sqlite>, OwnedSemaphorePermit), CatalogError> {
-        let place = tokio::time::timeout(BUSY_TIMEOUT, Arc::clone(places).acquire_owned()).await;
+    /// The same for what is less urgent than uploads: few get in line at once.
+    async fn writing_aside(&self) -> Result<(Transaction<'static, Sqlite>, OwnedSemaphorePermit), CatalogError> {
+        let place = tokio::time::timeout(BUSY_TIMEOUT, Arc::clone(&self.aside).acquire_owned()).await;
         let place = place.map_err(|_| CatalogError::Busy)?.map_err(|_| CatalogError::Closed)?;
         Ok((self.writing().await?, place))
     }

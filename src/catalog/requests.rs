@@ -67,7 +67,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`].
     pub async fn poll(&self, identifier: &Identifier, lifetime: Millis, most: u32, signed_by: &str) -> Result<Poll, CatalogError> {
-        let (mut tx, _place) = self.writing_aside(&self.aside).await?;
+        let (mut tx, _place) = self.writing_aside().await?;
         let granted = sqlx::query("DELETE FROM requests WHERE identifier = $1 AND granted_at > $2 RETURNING id")
             .bind(identifier.as_str())
             .bind(now() - lifetime)

@@ -4,7 +4,7 @@ use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{
     Millis,
-    columns::{parsed, parsed_or_null, to_u64},
+    columns::{parsed, parsed_or_null, to_crc32, to_u64},
 };
 use crate::{
     config::Quota,
@@ -135,12 +135,19 @@ pub(super) struct Batch {
     pub(super) quota: Quota,
 }
 
+/// A dataset that is to be a device's.
+pub(super) struct Issue {
+    pub(super) uuid: DatasetId,
+    pub(super) device: DeviceId,
+    pub(super) quota: Quota,
+}
+
 impl FileRow {
     pub(super) fn read(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         let held: Option<String> = row.try_get("held")?;
         let stored: Option<String> = row.try_get("stored_name")?;
         let whereabouts = match (held, stored) {
-            (None, Some(name)) => Whereabouts::Dataset(FileName::from_sent(&name)),
+            (None, Some(name)) => Whereabouts::Dataset(FileName::from_catalog(name)),
             (held, _) => Whereabouts::Quarantine(Held::from_text(&held.unwrap_or_default())),
         };
         Ok(Self {
@@ -151,7 +158,7 @@ impl FileRow {
             whereabouts,
             size: to_u64(row.try_get("size")?),
             sha256: row.try_get("sha256")?,
-            crc32: u32::try_from(row.try_get::<i64, _>("crc32")?).unwrap_or(0),
+            crc32: to_crc32(row.try_get("crc32")?),
             received_at: row.try_get("received_at")?,
             state: FileState::from_text(row.try_get("state")?),
         })

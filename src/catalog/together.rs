@@ -186,7 +186,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        catalog::{Catalog, Held, commit},
+        catalog::{Catalog, Held, singly},
         ids::{FileId, Identifier},
         storage::Digests,
     };
@@ -249,17 +249,19 @@ mod tests {
         let mut connection = catalog.write.acquire().await.expect("a connection");
         for group in groups.iter().map(Vec::as_slice).chain([&[][..]]) {
             let group: Vec<_> = group.iter().map(|files| batch(files, quota)).collect();
-            let mut answers: Vec<_> = group.iter().map(|_| None).collect();
+            let mut plain = HashMap::new();
             if together {
-                let plain = transact(&mut connection, &unmarked, &group).await.expect("committed").expect("nothing odd");
-                for (at, recorded) in plain {
-                    answers[at] = Some(Ok(vec![recorded]));
-                }
+                plain = transact(&mut connection, &unmarked, &group).await.expect("committed").expect("nothing odd");
                 unmarked.clear();
             }
-            commit::one_by_one(&mut connection, &unmarked, &group, &mut answers).await.expect("committed");
-            unmarked = answers.iter().flatten().flatten().flatten().map(|recorded| recorded.row.id).collect();
-            for answer in answers.into_iter().flatten() {
+            let rest: Vec<_> = (0..group.len()).filter(|at| !plain.contains_key(at)).map(|at| &group[at]).collect();
+            let (recorded, _) = singly::transact(&mut connection, &unmarked, &rest, &[]).await.expect("committed");
+            let mut recorded = recorded.into_iter();
+            let answers: Vec<_> = (0..group.len())
+                .map(|at| plain.remove(&at).map_or_else(|| recorded.next().expect("an answer"), |plain| Ok(vec![plain])))
+                .collect();
+            unmarked = answers.iter().flatten().flatten().map(|recorded| recorded.row.id).collect();
+            for answer in answers {
                 told.push(format!(
                     "{:?}",
                     answer.map(|files| files.into_iter().map(|file| (file.row.whereabouts, file.new)).collect::<Vec<_>>())
@@ -317,9 +319,7 @@ mod tests {
         sqlx::query(insert).bind(identifier.device().to_string()).execute(&catalog.write).await.expect("inserted");
         let file = |name| vec![Sent { device: 0, dataset: 0, name, bytes: 1, held: false }];
         let mut connection = catalog.write.acquire().await.expect("a connection");
-        let mut alone = [None];
-        let first = [batch(&file("a.csv"), Quota::NONE)];
-        commit::one_by_one(&mut connection, &[], &first, &mut alone).await.expect("recorded");
+        singly::transact(&mut connection, &[], &[&batch(&file("a.csv"), Quota::NONE)], &[]).await.expect("recorded");
         let group = ["b.csv", "c.csv", "a.csv", "d.csv"].map(|name| batch(&file(name), Quota::NONE));
         let mut together: Vec<_> =
             transact(&mut connection, &[], &group).await.expect("committed").expect("recorded").into_keys().collect();

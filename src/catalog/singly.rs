@@ -1,0 +1,50 @@
+//! Recording one by one what [`super::together`] leaves over: what is not plain, new datasets, and a group that holds something
+//! which the database does not take.
+
+use sqlx::{Connection, SqliteConnection};
+
+use super::{
+    CatalogError, arrivals,
+    commit::{IssueAnswer, RecordAnswer},
+    datasets, record,
+    rows::{Batch, Issue},
+};
+use crate::ids::FileId;
+
+/// Marks files, and does the rest of a group in its order: each under a savepoint of its own, so that one that is refused leaves
+/// the others as they are.
+pub(super) async fn transact(
+    connection: &mut SqliteConnection,
+    unmarked: &[FileId],
+    group: &[&Batch],
+    issues: &[Issue],
+) -> Result<(Vec<RecordAnswer>, Vec<IssueAnswer>), CatalogError> {
+    let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
+    record::mark_placed(&mut tx, unmarked).await?;
+    let (mut recorded, mut issued) = (Vec::with_capacity(group.len()), Vec::with_capacity(issues.len()));
+    for batch in group {
+        recorded.push(record_batch(&mut tx, batch).await);
+    }
+    for issue in issues {
+        issued.push(record_issue(&mut tx, issue).await);
+    }
+    arrivals::count(&mut tx, recorded.iter().flatten().flatten()).await?;
+    tx.commit().await?;
+    Ok((recorded, issued))
+}
+
+async fn record_issue(tx: &mut SqliteConnection, issue: &Issue) -> IssueAnswer {
+    let mut savepoint = tx.begin().await?;
+    datasets::issue(&mut savepoint, issue).await?;
+    Ok(savepoint.commit().await?)
+}
+
+async fn record_batch(tx: &mut SqliteConnection, batch: &Batch) -> RecordAnswer {
+    let mut savepoint = tx.begin().await?;
+    let mut recorded = Vec::with_capacity(batch.files.len());
+    for file in &batch.files {
+        recorded.push(record::record(&mut savepoint, file, batch.quota).await?);
+    }
+    savepoint.commit().await?;
+    Ok(recorded)
+}
