@@ -21,7 +21,7 @@ use super::{error::Problem, limits::DownloadPlace};
 use crate::storage::{OpenedFile, blocking, open_beneath};
 
 /// Read from the disk at once. A client that reads slowly keeps a few of these in memory.
-const CHUNK: usize = 64 << 10;
+const CHUNK: usize = 256 << 10;
 /// Nothing that was uploaded runs in a browser.
 const SANDBOX: &str = "sandbox; default-src 'none'";
 

@@ -101,6 +101,12 @@ impl FileName {
         (name.0 == text).then_some(name)
     }
 
+    /// A name that [`FileName::from_sent`] has made before.
+    #[must_use]
+    pub fn from_catalog(text: String) -> Self {
+        Self(text)
+    }
+
     /// The same name with a mark before its extension, as in `acc~2.csv`: for another file of this name.
     #[must_use]
     pub fn marked(&self, mark: &str) -> Self {

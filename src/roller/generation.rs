@@ -3,8 +3,7 @@
 use std::{
     collections::HashMap,
     fs::File,
-    io::{self, BufWriter, Read, Seek, Write},
-    path::PathBuf,
+    io::{self, BufReader, BufWriter, Read, Seek, Write},
     time::{Duration, SystemTime},
 };
 
@@ -13,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::{RollError, Roller};
 use crate::{
     archive::{self, Entry, Last},
-    catalog::{FileState, Whereabouts},
-    ids::DatasetId,
+    catalog::Zippable,
+    ids::{DatasetId, FileName},
     metrics::METRICS,
     storage::{Admission, Layout, Storage, blocking, publish},
 };
@@ -22,12 +21,15 @@ use crate::{
 /// nginx's `ETag` is whole seconds and the size: generations must differ by a second at least.
 const STEP: Duration = Duration::from_secs(1);
 
+/// Read and written at once. The directory of a zip is read in pieces of a few bytes.
+const BUFFER: usize = 1 << 20;
+
 /// What a generation is made of.
 struct Plan {
     dataset: DatasetId,
     wanted: Vec<Entry>,
-    /// Where the bytes of each entry lie, by its name.
-    paths: HashMap<String, PathBuf>,
+    /// The name under which each entry's bytes are stored, by its name in the zip.
+    stored: HashMap<String, FileName>,
     /// What the disk must keep free, bytes.
     reserve: u64,
     stop: CancellationToken,
@@ -48,15 +50,14 @@ impl Roller {
     }
 
     async fn plan(&self, dataset: DatasetId) -> Result<Plan, RollError> {
-        let files = self.catalog.files(dataset).await?;
+        let files = self.catalog.files_to_zip(dataset).await?;
         let (reserve, stop) = (self.schedule.settings.now().storage.reserve(), self.schedule.stop.clone());
-        let mut plan = Plan { dataset, wanted: Vec::new(), paths: HashMap::new(), reserve, stop };
-        for file in files.iter().filter(|file| file.state == FileState::Placed) {
-            if let Whereabouts::Dataset(stored) = &file.whereabouts {
-                let name = Entry::name_of(stored);
-                plan.paths.insert(name.clone(), self.storage.layout().file(dataset, stored));
-                plan.wanted.push(Entry { name, size: file.size, crc32: file.crc32, modified: file.received_at });
-            }
+        let mut plan =
+            Plan { dataset, wanted: Vec::with_capacity(files.len()), stored: HashMap::with_capacity(files.len()), reserve, stop };
+        for Zippable { name: stored, size, crc32, received_at } in files {
+            let name = Entry::name_of(&stored);
+            plan.wanted.push(Entry { name: name.clone(), size, crc32, modified: received_at });
+            plan.stored.insert(name, stored);
         }
         Ok(plan)
     }
@@ -97,8 +98,8 @@ impl Plan {
     ) -> Result<u64, RollError> {
         let rolling = storage.layout().rolling(self.dataset);
         let file = Spending { room, file: storage.disk().create(&rolling, 0o644)? };
-        let out = BufWriter::with_capacity(1 << 20, file);
-        let written = archive::write_generation(out, last, &self.wanted, |entry| self.open(entry));
+        let out = BufWriter::with_capacity(BUFFER, file);
+        let written = archive::write_generation(out, last, &self.wanted, |entry| self.open(storage.layout(), entry));
         let (out, made) = written.map_err(|error| if self.stop.is_cancelled() { RollError::Stopping } else { error.into() })?;
         let file = out.into_inner().map_err(io::IntoInnerError::into_error)?.file;
         storage.disk().set_modified(&file, SystemTime::now().max(last_modified + STEP))?;
@@ -107,20 +108,21 @@ impl Plan {
     }
 
     /// The published generation where it can be taken over, and the time that it bears.
-    fn last_generation(&self, layout: &Layout) -> io::Result<(Option<Last<Stoppable<File>>>, SystemTime)> {
+    fn last_generation(&self, layout: &Layout) -> io::Result<(Option<Last<BufReader<Stoppable<File>>>>, SystemTime)> {
         let file = match File::open(layout.zip(self.dataset)) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((None, SystemTime::UNIX_EPOCH)),
             Err(error) => return Err(error),
         };
         let metadata = file.metadata()?;
-        let last = Last::read(self.stoppable(file), metadata.len()).filter(|last| last.is_part_of(&self.wanted));
+        let file = BufReader::with_capacity(BUFFER, self.stoppable(file));
+        let last = Last::read(file, metadata.len()).filter(|last| last.is_part_of(&self.wanted));
         Ok((last, metadata.modified()?))
     }
 
-    fn open(&self, wanted: &Entry) -> io::Result<Stoppable<File>> {
-        let path = self.paths.get(&wanted.name).ok_or(io::ErrorKind::NotFound)?;
-        Ok(self.stoppable(File::open(path)?))
+    fn open(&self, layout: &Layout, wanted: &Entry) -> io::Result<Stoppable<File>> {
+        let stored = self.stored.get(&wanted.name).ok_or(io::ErrorKind::NotFound)?;
+        Ok(self.stoppable(File::open(layout.file(self.dataset, stored))?))
     }
 
     fn stoppable<R>(&self, inner: R) -> Stoppable<R> {
