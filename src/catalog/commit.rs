@@ -187,9 +187,9 @@ impl Worker {
         for answer in flushes {
             let _ = answer.send(outcome.as_ref().map(|_| ()).map_err(Clone::clone));
         }
-        let (recorded, issued) = outcome.map_or_else(|error| (all(&batches, &error), all(&issues, &error)), |done| done);
+        let (recorded, given) = outcome.unwrap_or_else(|error| (all(&batches, &error), all(&issues, &error)));
         tell(record_answers, recorded);
-        tell(issue_answers, issued);
+        tell(issue_answers, given);
     }
 
     /// Commits what is plain in one exchange, and what is not one by one behind it.
@@ -205,14 +205,14 @@ impl Worker {
         if unmarked.is_empty() && rest.is_empty() && issues.is_empty() {
             return Ok((answers.into_iter().flatten().collect(), Vec::new()));
         }
-        let (recorded, issued) = match singly::transact(&mut connection, unmarked, &rest, issues).await {
+        let (recorded, given) = match singly::transact(&mut connection, unmarked, &rest, issues).await {
             Ok(done) => done,
             // What was plain is committed all the same.
             Err(error) if unmarked.is_empty() => (all(&rest, &error), all(issues, &error)),
             Err(error) => return Err(error),
         };
         answers.iter_mut().filter(|answer| answer.is_none()).zip(recorded).for_each(|(answer, recorded)| *answer = Some(recorded));
-        Ok((answers.into_iter().flatten().collect(), issued))
+        Ok((answers.into_iter().flatten().collect(), given))
     }
 
     /// After a panic: nobody may find the connection within a transaction.

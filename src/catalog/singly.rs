@@ -21,16 +21,16 @@ pub(super) async fn transact(
 ) -> Result<(Vec<RecordAnswer>, Vec<IssueAnswer>), CatalogError> {
     let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
     record::mark_placed(&mut tx, unmarked).await?;
-    let (mut recorded, mut issued) = (Vec::with_capacity(group.len()), Vec::with_capacity(issues.len()));
+    let (mut recorded, mut given) = (Vec::with_capacity(group.len()), Vec::with_capacity(issues.len()));
     for batch in group {
         recorded.push(record_batch(&mut tx, batch).await);
     }
     for issue in issues {
-        issued.push(record_issue(&mut tx, issue).await);
+        given.push(record_issue(&mut tx, issue).await);
     }
     arrivals::count(&mut tx, recorded.iter().flatten().flatten()).await?;
     tx.commit().await?;
-    Ok((recorded, issued))
+    Ok((recorded, given))
 }
 
 async fn record_issue(tx: &mut SqliteConnection, issue: &Issue) -> IssueAnswer {

@@ -108,7 +108,7 @@ impl Plan {
     }
 
     /// The published generation where it can be taken over, and the time that it bears.
-    fn last_generation(&self, layout: &Layout) -> io::Result<(Option<Last<BufReader<Stoppable<File>>>>, SystemTime)> {
+    fn last_generation(&self, layout: &Layout) -> io::Result<(Option<Last<Reader>>, SystemTime)> {
         let file = match File::open(layout.zip(self.dataset)) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((None, SystemTime::UNIX_EPOCH)),
@@ -153,6 +153,9 @@ impl Seek for Spending {
         self.file.seek(to)
     }
 }
+
+/// How the last generation is read.
+type Reader = BufReader<Stoppable<File>>;
 
 /// Ends a long copy when the server stops.
 struct Stoppable<R> {
