@@ -1,6 +1,11 @@
 //! How long one roll takes: of what is stored as it came, of text, and of the next file where there are many.
 
-use std::fmt::Write;
+use std::{
+    fmt::Write as _,
+    fs::File,
+    io::{self, Write},
+    time::Instant,
+};
 
 use crate::{
     Bench,
@@ -24,8 +29,10 @@ struct Rolled {
 
 /// Recordings that are compressed already, and the next generation of their zip.
 pub fn stored(bench: &Bench, chapter: &mut Chapter) {
-    let (mut first, mut next, body) = (Sample::default(), Sample::default(), noise(bench.scale.zip / 16));
+    let (mut first, mut next, mut plain) = (Sample::default(), Sample::default(), Sample::default());
+    let body = noise(bench.scale.zip / 16);
     for _ in 0..bench.scale.rounds {
+        plain.add((body.len() * 16) as f64 / MEGABYTE / copy_plainly(bench, &body, 16).expect("copied"));
         roll(bench, &body, 16, "zip", |running, dataset, rolled| {
             first.add((body.len() * 16) as f64 / MEGABYTE / rolled.seconds);
             let rolled = roll_next(running, dataset, "next.zip");
@@ -35,8 +42,27 @@ pub fn stored(bench: &Bench, chapter: &mut Chapter) {
     let size = (body.len() * 16) >> 20;
     chapter.row([format!("16 stored entries, {size} MiB in all, MB/s"), first.to_string()]);
     chapter.row([format!("its next generation ({size} MiB are copied), MB/s"), next.to_string()]);
+    chapter.row([format!("a plain copy of {size} MiB from file to file, synced, MB/s"), plain.to_string()]);
     chapter.goal(Goal::at_least("stored entries: MB a second of a roll", first.median(), 1000.0));
     chapter.goal(Goal::at_least("the next generation: MB a second", next.median(), 1000.0));
+    chapter.goal(Goal::plain("stored entries: speed of a roll, against a plain copy", first.median() / plain.median()));
+    chapter.goal(Goal::plain("the next generation: speed, against a plain copy", next.median() / plain.median()));
+}
+
+/// What the disk does with so many bytes: seconds to copy a file that was just written, and to sync the copy.
+fn copy_plainly(bench: &Bench, body: &[u8], times: usize) -> io::Result<f64> {
+    let folder = bench.ground.folder();
+    let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+    let mut file = File::create_new(&from)?;
+    for _ in 0..times {
+        file.write_all(body)?;
+    }
+    settle();
+    let began = Instant::now();
+    let mut copy = File::create_new(to)?;
+    io::copy(&mut File::open(from)?, &mut copy)?;
+    copy.sync_all()?;
+    Ok(began.elapsed().as_secs_f64())
 }
 
 /// Text, which is packed.
