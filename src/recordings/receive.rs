@@ -4,14 +4,13 @@
 use std::{io, path::PathBuf};
 
 use serde::Serialize;
-use tokio::runtime::Handle;
 
 use super::{ReceiveError, Recordings, shelves::is_there, turns};
 use crate::{
     catalog::{FileState, Held, NewFile, RecordError, Recorded, Whereabouts},
     config::StorageConfig,
     ids::{DatasetId, DeviceId, FileId, FileName},
-    storage::{Buffer, IncomingFile, ReceivedFile},
+    storage::{Buffer, IncomingFile, ReceivedFile, wait},
 };
 
 /// A file of a request whose last byte is here, before anyone has promised anything.
@@ -84,7 +83,7 @@ impl Recordings {
         let mut files = wait(self.catalog.record(files, config.limits.quota()))?;
         let mut made = Vec::new();
         if let Err(error) = self.place_all(&mut files, uploads, &mut made) {
-            wait(self.take_back(&files, made));
+            self.take_back(&files, &made);
             return Err(error);
         }
         wait(self.catalog.placed(files.iter().map(|file| file.row.id).collect()))?;
@@ -116,19 +115,19 @@ impl Recordings {
                 storage.place(&mut received, &path).map(|()| true)
             };
             match placed {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => wait(self.shelves.make_way(&mut file.row))?,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.shelves.make_way(&mut file.row)?,
                 placed => return Ok(placed?),
             }
         }
     }
 
     /// After a failure: what this request made is gone again, from the disk and from the catalog.
-    async fn take_back(&self, recorded: &[Recorded], made: Vec<PathBuf>) {
-        if let Err(error) = self.shelves.remove(made).await {
+    fn take_back(&self, recorded: &[Recorded], made: &[PathBuf]) {
+        if let Err(error) = made.iter().try_for_each(|path| self.shelves.storage.disk().remove(path)) {
             tracing::error!(%error, "could not take back a file that was not acknowledged");
         }
         let new: Vec<_> = recorded.iter().filter(|file| file.new).map(|file| file.row.id).collect();
-        if let Err(error) = self.catalog.forget(&new).await {
+        if let Err(error) = wait(self.catalog.forget(&new)) {
             tracing::error!(%error, "could not forget files that were not acknowledged; the next start does");
         }
     }
@@ -173,9 +172,4 @@ fn describe(device: DeviceId, dataset: DatasetId, upload: &Whole, config: &Stora
 
 fn key(dataset: DatasetId, upload: &Whole) -> turns::Key {
     (dataset, upload.sent_name.clone(), upload.received.digests().sha256_hex())
-}
-
-/// Waits on a thread that may block for what others do meanwhile.
-fn wait<T>(work: impl Future<Output = T>) -> T {
-    Handle::current().block_on(work)
 }

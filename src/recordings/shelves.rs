@@ -3,14 +3,13 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use super::ReceiveError;
 use crate::{
     catalog::{Catalog, FileRow, Whereabouts},
     ids::FileId,
-    storage::{Storage, blocking},
+    storage::{Storage, blocking, wait},
 };
 
 /// The shelves of the house: rows in the catalog, and the files that they speak of.
@@ -52,32 +51,30 @@ impl Shelves {
             })
             .await?;
             match moved {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.make_way(&mut row).await?,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    let shelves = self.clone();
+                    row = blocking(move || shelves.make_way(&mut row).map(|()| row)).await??;
+                }
                 result => return Ok(result?),
             }
         }
     }
 
     /// Something lies where a file is to lie. In a dataset somebody laid it there by hand: the file gets the next name. In
-    /// quarantine nobody but us uses its id: what lies there is a damaged copy of its own.
-    pub(super) async fn make_way(&self, row: &mut FileRow) -> Result<(), ReceiveError> {
+    /// quarantine nobody but us uses its id: what lies there is a damaged copy of its own. It blocks.
+    pub(super) fn make_way(&self, row: &mut FileRow) -> Result<(), ReceiveError> {
         match &row.whereabouts {
-            Whereabouts::Dataset(_) => row.whereabouts = Whereabouts::Dataset(self.catalog.rename(row).await?),
-            Whereabouts::Quarantine(_) => self.remove(vec![self.path_of(row)]).await?,
+            Whereabouts::Dataset(_) => row.whereabouts = Whereabouts::Dataset(wait(self.catalog.rename(row))?),
+            Whereabouts::Quarantine(_) => self.storage.disk().remove(&self.path_of(row))?,
         }
         Ok(())
     }
 
     /// Deletes a discarded file, then its row.
     pub(super) async fn finish_discard(&self, id: FileId) -> Result<(), ReceiveError> {
-        self.remove(vec![self.storage.layout().quarantine(id)]).await?;
+        let storage = self.storage.clone();
+        blocking(move || storage.disk().remove(&storage.layout().quarantine(id))).await??;
         Ok(self.catalog.forget(&[id]).await?)
-    }
-
-    /// Removes files; those that are gone are fine.
-    pub(super) async fn remove(&self, paths: Vec<PathBuf>) -> io::Result<()> {
-        let disk = Arc::clone(self.storage.disk());
-        blocking(move || paths.iter().try_for_each(|path| disk.remove(path))).await?
     }
 }
 

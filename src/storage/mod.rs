@@ -188,3 +188,9 @@ impl Storage {
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
 }
+
+/// Waits, on a thread of [`blocking`], for what others do meanwhile. That may be anything but [`blocking`] work: where all such
+/// threads wait for another one, none is left for it.
+pub(crate) fn wait<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Handle::current().block_on(work)
+}

@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use sqlx::Executor;
@@ -101,6 +102,25 @@ async fn a_failing_sync_of_the_folder_above_is_500() {
     let recordings = scene.folder().parent().expect("a folder").to_owned();
     scene.fail_once(move |call| *call == Call::SyncFolder(recordings.clone()));
     scene.fails_and_goes_on(500).await;
+}
+
+/// A disk that fails, fails for hundreds of uploads at once: each has its thread, and may not wait for one more.
+#[test]
+fn on_the_way_and_on_the_way_back_an_upload_needs_no_second_thread_that_may_block() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).max_blocking_threads(1).enable_all().build();
+    let uploads = async {
+        let scene = scene().await;
+        scene.watch.upload(&scene.uuid, "first.csv", "1").await;
+        std::fs::write(scene.folder().join("by_hand.csv"), "laid there").expect("written");
+        assert_eq!(scene.watch.upload(&scene.uuid, "by_hand.csv", "2").await["stored_as"], "by_hand~2.csv");
+        let folder = scene.folder();
+        scene.fail_once(move |call| *call == Call::SyncFolder(folder.clone()));
+        assert_eq!(scene.watch.try_upload(&scene.uuid, "a.csv", "3").await.expect("an answer").status(), 500);
+        assert!(scene.house.incoming().is_empty());
+        assert_eq!(scene.watch.upload(&scene.uuid, "a.csv", "3").await["stored_as"], "a.csv");
+    };
+    let ended = runtime.expect("a runtime").block_on(async { tokio::time::timeout(Duration::from_secs(20), uploads).await });
+    ended.expect("no upload waits for ever");
 }
 
 #[tokio::test]
