@@ -16,6 +16,7 @@ mod names;
 mod nginx;
 mod observed;
 mod okhttp;
+mod order_under_load;
 mod pages;
 mod races;
 mod readme;
