@@ -18,6 +18,7 @@ mod observed;
 mod okhttp;
 mod order_under_load;
 mod pages;
+mod power_cut;
 mod races;
 mod readme;
 mod reindex;
