@@ -257,6 +257,44 @@ async fn one_bad_row_in_a_group_fails_alone() {
     assert_eq!(scene.house.researcher().json("/api/v1/devices").await[0]["files"], 3);
 }
 
+/// The plain files of a group are committed first. What is not plain has a transaction of its own, which fails at its COMMIT here.
+#[tokio::test]
+async fn of_a_group_whose_rest_cannot_be_committed_the_plain_files_are_kept_and_the_rest_leaves_nothing() {
+    let scene = scene().await;
+    let mut other = scene.house.catalog().await;
+    for statement in [
+        "CREATE TABLE broken (nobody TEXT REFERENCES datasets (uuid) DEFERRABLE INITIALLY DEFERRED)",
+        "CREATE TRIGGER break_it AFTER INSERT ON files WHEN NEW.held IS NOT NULL BEGIN INSERT INTO broken VALUES ('nobody'); END",
+        "BEGIN IMMEDIATE",
+    ] {
+        other.execute(statement).await.expect("done");
+    }
+    // The first waits for the lock alone. The others gather behind it, into a group of both kinds.
+    let names = ["first.csv", "a.csv", "a.exe", "b.csv", "b.exe", "c.csv", "c.exe"];
+    let mut uploads = Vec::new();
+    for (at, name) in names.into_iter().enumerate() {
+        let (watch, uuid) = (scene.watch.clone(), scene.uuid.clone());
+        uploads.push(tokio::spawn(async move { (name, watch.try_upload(&uuid, name, name).await.expect("an answer").status().as_u16()) }));
+        until("it is received", async || scene.house.incoming().len() == at + 1).await;
+    }
+    other.execute("ROLLBACK").await.expect("released");
+    for upload in uploads {
+        let (name, status) = upload.await.expect("no panic");
+        assert_eq!(status, if name.ends_with("exe") { 500 } else { 200 }, "{name}");
+    }
+    let researcher = scene.house.researcher();
+    let names = ["a.csv", "b.csv", "c.csv", "first.csv"].map(|name| (name.to_owned(), sha256(name.as_bytes())));
+    assert_eq!(researcher.zip_contents(&scene.uuid).await, names);
+    assert_eq!(researcher.json("/api/v1/quarantine").await["total"], 0);
+    assert!(scene.house.incoming().is_empty());
+    assert_eq!(researcher.json("/api/v1/devices").await[0]["files"], 4);
+    other.execute("DROP TRIGGER break_it").await.expect("dropped");
+    for name in ["a.csv", "a.exe"] {
+        assert_eq!(scene.watch.upload(&scene.uuid, name, name).await["new"], name.ends_with("exe"), "{name}");
+    }
+    assert_eq!(researcher.json("/api/v1/devices").await[0]["files"], 5);
+}
+
 /// Acknowledged, it waits to be marked; nobody asks, nothing is rolled, and nothing else comes that could take it along.
 #[tokio::test]
 async fn a_mark_that_could_not_be_committed_is_tried_again() {

@@ -10,14 +10,19 @@ use std::{
     time::Duration,
 };
 
-use rand::{RngExt, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use sqlx::{Connection, Executor, Row, SqliteConnection};
 use wearhouse::{ids::FileId, storage::Layout};
 
 use crate::support::{Call, House, Program, Researcher, Watch, WatchedDisk, list, sha256, until};
 
-const ROUNDS: u64 = 24;
+const ROUNDS: u64 = 16;
 const WATCHES: usize = 8;
+/// Of each watch: groups form where many upload at once.
+const CONNECTIONS: usize = 2;
+
+/// Mostly small: what was kept is read again after each kill.
+const SIZES: [usize; 16] = [0, 0, 100, 100, 100, 100, 100, 100, 5_000, 5_000, 5_000, 5_000, 50_000, 50_000, 300_000, 2_000_000];
 
 /// What was sent and what was acknowledged: dataset → digest → stored name, if it was acknowledged.
 type Sent = Arc<Mutex<HashMap<String, HashMap<String, Option<String>>>>>;
@@ -32,21 +37,25 @@ async fn nothing_that_was_acknowledged_is_lost_when_the_server_is_killed() {
     let mut program = Program::in_folder(folder.path()).start();
     let watches = let_in(&program.researcher()).await;
     let shared = watches[0].new_dataset().await;
-    let mut acknowledged = 0;
+    let (mut acknowledged, mut uploads, mut commits) = (0, 0, 0);
     for round in 0..ROUNDS {
         let over = Arc::new(AtomicBool::new(false));
-        let mut work: Vec<_> = watches
-            .iter()
-            .map(|watch| {
-                let watch = watch.at(program.researcher().base());
-                tokio::spawn(record(watch, shared.clone(), Arc::clone(&sent), Arc::clone(&over), dice.random()))
-            })
-            .collect();
+        let mut work = Vec::new();
+        for watch in &watches {
+            let watch = watch.at(program.researcher().base());
+            let datasets = [watch.new_dataset().await, shared.clone()];
+            for _ in 0..CONNECTIONS {
+                let (watch, datasets, sent, over) = (watch.clone(), datasets.clone(), Arc::clone(&sent), Arc::clone(&over));
+                work.push(tokio::spawn(record(watch, datasets, sent, over, dice.random())));
+            }
+        }
         // A third of the rounds aim at the roller: somebody asks for zips all the time.
         if round % 3 == 0 {
             work.push(tokio::spawn(ask_for_zips(program.researcher(), Arc::clone(&sent), Arc::clone(&over))));
         }
-        tokio::time::sleep(Duration::from_millis(dice.random_range(20..400))).await;
+        tokio::time::sleep(Duration::from_millis(dice.random_range(20..250))).await;
+        let so_far = program.uploads_and_commits().await;
+        (uploads, commits) = (uploads + so_far.0, commits + so_far.1);
         program.kill();
         over.store(true, Ordering::SeqCst);
         for task in work {
@@ -55,7 +64,8 @@ async fn nothing_that_was_acknowledged_is_lost_when_the_server_is_killed() {
         program = Program::in_folder(folder.path()).start();
         acknowledged = check(&program.researcher(), &sent, folder.path()).await;
     }
-    println!("{acknowledged} acknowledged files survived {ROUNDS} kills");
+    println!("{acknowledged} acknowledged files survived {ROUNDS} kills; {uploads} uploads in {commits} commits");
+    assert!(commits < uploads, "no groups formed: {uploads} uploads in {commits} commits");
     assert!(acknowledged > ROUNDS, "hardly anything was uploaded");
 }
 
@@ -67,21 +77,18 @@ async fn let_in(researcher: &Researcher) -> Vec<Watch> {
     watches
 }
 
-/// Records runs and uploads them until the server is gone. Every other watch's files go into a dataset of its own, the others'
-/// into one that several requests fill at once.
-async fn record(watch: Watch, shared: String, sent: Sent, over: Arc<AtomicBool>, seed: u64) {
+/// Records runs and uploads them until the server is gone: half of the files into a dataset of the watch's own, the others into
+/// one that all watches fill at once.
+async fn record(watch: Watch, datasets: [String; 2], sent: Sent, over: Arc<AtomicBool>, seed: u64) {
     let mut dice = StdRng::seed_from_u64(seed);
-    let Ok(answer) = watch.request("GET", "/recording/new/").send().await else { return };
-    let Ok(answer) = answer.json::<serde_json::Value>().await else { return };
-    let own = answer["uuid"].as_str().expect("a uuid").to_owned();
     while !over.load(Ordering::SeqCst) {
-        let uuid = if dice.random_bool(0.5) { &own } else { &shared };
-        let size = [0, 100, 100, 5_000, 300_000, 2_000_000][dice.random_range(0..6)];
+        let uuid = &datasets[dice.random_range(0..2)];
+        let size = *SIZES.choose(&mut dice).expect("a size");
         let mut bytes = vec![0; size];
         dice.fill(&mut bytes[..]);
         bytes.extend_from_slice(&dice.random::<u64>().to_be_bytes());
         let (name, digest) =
-            (format!("run_{}.{}", dice.random_range(0..6), ["csv", "zip", "tflite"][dice.random_range(0..3)]), sha256(&bytes));
+            (format!("run_{}.{}", dice.random_range(0..30), ["csv", "zip", "tflite"][dice.random_range(0..3)]), sha256(&bytes));
         sent.lock().expect("sent").entry(uuid.clone()).or_default().insert(digest.clone(), None);
         let Ok(answer) = watch.try_upload(uuid, &name, bytes).await else { return };
         let status = answer.status();

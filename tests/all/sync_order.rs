@@ -262,7 +262,7 @@ async fn the_catalog_is_synced_between_the_bytes_and_the_name() {
 }
 
 /// Asks a program under strace (strace's own child) to stop, and waits for the trace to be whole.
-fn end(strace: u32) {
+pub fn end(strace: u32) {
     let child = std::fs::read_to_string(format!("/proc/{strace}/task/{strace}/children")).expect("a child");
     assert!(Command::new("kill").arg(child.trim()).status().expect("kill").success());
     let ended = || !Path::new(&format!("/proc/{}", child.trim())).exists();

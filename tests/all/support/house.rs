@@ -274,6 +274,17 @@ impl Program {
         answer.text().await.expect("text")
     }
 
+    /// The uploads that it has acknowledged, and the commits that took them: fewer, where groups form.
+    pub async fn uploads_and_commits(&self) -> (u64, u64) {
+        let metrics = self.metrics().await;
+        let sum = |name: &str| -> u64 {
+            let values = metrics.lines().filter(|line| line.starts_with(name)).filter_map(|line| line.rsplit_once(' '));
+            values.map(|(_, value)| value.parse::<u64>().expect("a number")).sum()
+        };
+        let uploads = ["stored", "repeated", "quarantined"].map(|outcome| format!("wearhouse_uploads_total{{outcome=\"{outcome}\"}}"));
+        (uploads.iter().map(|name| sum(name)).sum(), sum("wearhouse_catalog_commit_duration_seconds_count"))
+    }
+
     /// Asks it to read its config anew.
     pub fn hang_up(&self) {
         let pid = self.pid().to_string();
