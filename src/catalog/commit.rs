@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use sqlx::SqlitePool;
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Duration, Instant, timeout},
+    time::{Duration, Instant, timeout_at},
 };
 use tokio_util::task::TaskTracker;
 
@@ -23,8 +23,13 @@ use crate::{
 
 /// As many uploads as one transaction takes.
 const GROUP: usize = 256;
+/// How long marks wait for a group to join: alone they would cost a commit and a sync of their own.
+const LINGER: Duration = Duration::from_millis(50);
 /// How long marks that failed wait for their next try.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// Until something comes: there is nothing to mark.
+const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Why files are not recorded.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -85,8 +90,8 @@ impl super::Catalog {
         Ok(uuid)
     }
 
-    /// Says that files lie in their place, synced. They are marked as placed with the next group, before anything that is
-    /// asked of the committer later.
+    /// Says that files lie in their place, synced. They are marked as placed with the next group or after a moment, and before
+    /// anything that is asked of the committer later.
     ///
     /// # Errors
     /// [`CatalogError::Closed`] while the program stops; the next start marks them.
@@ -115,7 +120,7 @@ impl Committer {
     pub(super) fn start(pool: SqlitePool) -> Self {
         let (queue, jobs) = mpsc::channel(4 * GROUP);
         let worker = TaskTracker::new();
-        worker.spawn(Worker { pool, unmarked: Vec::new() }.work(jobs));
+        worker.spawn(Worker { pool, unmarked: Vec::new(), due: Instant::now() + NEVER }.work(jobs));
         worker.close();
         Self { queue, worker }
     }
@@ -136,17 +141,21 @@ struct Worker {
     pool: SqlitePool,
     /// Files that lie in their place and are not marked yet. Kept through a failed commit.
     unmarked: Vec<FileId>,
+    /// When they are marked without a group.
+    due: Instant,
 }
 
 impl Worker {
     async fn work(mut self, mut jobs: mpsc::Receiver<Job>) {
         let mut group = Vec::with_capacity(GROUP);
         loop {
-            let wait = if self.unmarked.is_empty() { Duration::MAX } else { RETRY };
-            match timeout(wait, jobs.recv_many(&mut group, GROUP)).await {
+            match timeout_at(self.due, jobs.recv_many(&mut group, GROUP)).await {
                 Ok(0) => return,
-                Ok(_) => {}
-                Err(_elapsed) => group.push(Job::Placed(Vec::new())),
+                Ok(_) if group.iter().all(|job| matches!(job, Job::Placed(_))) => {
+                    self.linger(group.drain(..));
+                    continue;
+                }
+                Ok(_) | Err(_) => {}
             }
             let close = group.iter().any(|job| matches!(job, Job::Close));
             // The task must live on: without it no upload is ever committed again.
@@ -154,8 +163,21 @@ impl Worker {
                 tracing::error!("the commit of a group panicked; none of it is acknowledged");
                 self.roll_back().await;
             }
+            self.due = Instant::now() + if self.unmarked.is_empty() { NEVER } else { RETRY };
             if close {
                 return;
+            }
+        }
+    }
+
+    /// Keeps marks until a group comes, or until it is time.
+    fn linger(&mut self, marks: impl Iterator<Item = Job>) {
+        if self.unmarked.is_empty() {
+            self.due = Instant::now() + LINGER;
+        }
+        for job in marks {
+            if let Job::Placed(files) = job {
+                self.unmarked.extend(files);
             }
         }
     }

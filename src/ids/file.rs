@@ -116,6 +116,9 @@ impl FileName {
     /// The form in which two names are the same to a file system that folds case or Unicode form.
     #[must_use]
     pub fn folded(&self) -> String {
+        if self.0.is_ascii() {
+            return self.0.to_ascii_lowercase();
+        }
         self.0.nfd().default_case_fold().nfd().default_case_fold().nfc().collect()
     }
 

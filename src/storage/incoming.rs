@@ -28,11 +28,9 @@ impl Digests {
     /// The SHA-256 as 64 lower-case hexadecimal digits.
     #[must_use]
     pub fn sha256_hex(&self) -> String {
-        use std::fmt::Write;
-        self.sha256.iter().fold(String::with_capacity(64), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+        let digits = |byte: &u8| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+        self.sha256.iter().flat_map(digits).collect()
     }
 }
 

@@ -295,6 +295,19 @@ async fn of_a_group_whose_rest_cannot_be_committed_the_plain_files_are_kept_and_
     assert_eq!(researcher.json("/api/v1/devices").await[0]["files"], 5);
 }
 
+/// Nothing else comes that could take the mark along, and nobody asks.
+#[tokio::test]
+async fn a_lone_file_is_marked_after_a_moment() {
+    let house = House::start_with(WatchedDisk::new(), |config| config.zip.rolls_at_once = 0).await;
+    let watch = house.watch("w").await;
+    watch.upload(&watch.new_dataset().await, "a.csv", "1").await;
+    let mut catalog = house.catalog().await;
+    until("it is marked", async || {
+        sqlx::query("SELECT 1 FROM files WHERE state = 'placed'").fetch_optional(&mut catalog).await.expect("asked").is_some()
+    })
+    .await;
+}
+
 /// Acknowledged, it waits to be marked; nobody asks, nothing is rolled, and nothing else comes that could take it along.
 #[tokio::test]
 async fn a_mark_that_could_not_be_committed_is_tried_again() {
