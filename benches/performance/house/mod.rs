@@ -17,6 +17,7 @@ use wearhouse::{
 };
 
 pub use self::{
+    hold::Hold,
     hold::ONE_PLACE,
     running::{Running, login},
 };

@@ -4,14 +4,15 @@ use std::{
     fmt::Write as _,
     fs::File,
     io::{self, Write},
-    time::Instant,
+    thread,
+    time::{Duration, Instant},
 };
 
 use crate::{
     Bench,
     client::{Dataset, noise},
     ground::settle,
-    house::{House, ONE_PLACE, Running},
+    house::{Hold, House, ONE_PLACE, Running},
     report::{Chapter, Goal},
     sample::Sample,
 };
@@ -105,20 +106,27 @@ fn roll(bench: &Bench, body: &[u8], files: usize, extension: &str, then: impl Fn
     let hold = running.hold_rolls(spare);
     running.bring_many(dataset, (0..files).map(|n| format!("{n}.{extension}")), body);
     settle();
-    let rolled = measured(&running, dataset, || drop(hold));
+    let rolled = measured(&running, dataset, Some(hold));
     then(&running, dataset, rolled);
 }
 
 fn roll_next(running: &Running<'_>, dataset: &Dataset, name: &str) -> Rolled {
     running.bring(dataset, name, &noise(1000));
-    measured(running, dataset, || {})
+    measured(running, dataset, None)
 }
 
-/// Asks for the zip of a dataset that is behind.
-fn measured(running: &Running<'_>, dataset: &Dataset, begin: impl FnOnce()) -> Rolled {
+/// Asks for the zip of a dataset that is behind. Where rolls are held, the question comes first: else the house rolls by itself, and
+/// once more for the question.
+fn measured(running: &Running<'_>, dataset: &Dataset, hold: Option<Hold>) -> Rolled {
     let (before, cpu) = (running.rolls(), running.server.cpu());
-    begin();
-    let waited = running.question(&dataset.uuid);
+    let waited = thread::scope(|scope| {
+        let question = scope.spawn(|| running.question(&dataset.uuid));
+        if hold.is_some() {
+            thread::sleep(Duration::from_millis(200));
+        }
+        drop(hold);
+        question.join().expect("an answer")
+    });
     let after = running.rolls();
     assert!((after.published - before.published - 1.0).abs() < 0.5, "one roll, and no other");
     let cpu = running.server.cpu() - cpu;
