@@ -1,6 +1,9 @@
 //! `serve`: the server, from its config to its last request.
 
-use std::net::SocketAddr;
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+};
 
 use tokio::{
     net::TcpListener,
@@ -34,9 +37,9 @@ pub(super) async fn serve(arguments: &Arguments) -> Result<(), Failure> {
         Some(address) => listen(address).await.inspect_err(|error| tracing::warn!("no metrics: {error} (metrics.listen)")).ok(),
         None => None,
     };
-    println!("wearhouse listens on http://{}", public.local_addr()?);
+    say(&format!("wearhouse listens on http://{}", public.local_addr()?));
     if let Some(metrics) = &metrics {
-        println!("metrics are at http://{}/metrics", metrics.local_addr()?);
+        say(&format!("metrics are at http://{}/metrics", metrics.local_addr()?));
     }
     let settings = Settings::from(config);
     let shutdown = async move {
@@ -49,6 +52,11 @@ pub(super) async fn serve(arguments: &Arguments) -> Result<(), Failure> {
         served = server::run(settings.clone(), Listeners { public, metrics }, shutdown) => Ok(served?),
         () = reload::at_each(hangup, arguments, &settings, &log) => Err("the signals of the operating system do not arrive any more".into()),
     }
+}
+
+/// Tells whoever started it; if nobody listens any more, that is no reason not to serve.
+fn say(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, String> {

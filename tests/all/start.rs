@@ -3,12 +3,12 @@
 use std::{
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 use tempfile::TempDir;
 
-use crate::support::{Program, Researcher, config_text};
+use crate::support::{Program, Researcher, config_text, until};
 
 fn wearhouse(folder: &Path, arguments: &[&str]) -> Output {
     // A start that should be refused and is not would serve for ever.
@@ -54,6 +54,29 @@ async fn the_first_start_writes_the_config_and_the_password_and_serves() {
     let again = Program::with_config(&config).start();
     assert!(!again.said().contains("initial-password"));
     assert_eq!(std::fs::read_to_string(&config).expect("a config"), text, "a start changed the config");
+}
+
+/// As in `wearhouse | head -1`.
+#[tokio::test]
+async fn whoever_started_it_need_not_listen_to_what_it_says() {
+    let folder = TempDir::new().expect("a folder");
+    std::fs::write(folder.path().join("config.yml"), config_text(&folder.path().join("uploads"))).expect("a config");
+    let address = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let mut program = Command::new(env!("CARGO_BIN_EXE_wearhouse"))
+        .args(["--metrics-listen", "127.0.0.1:0", "--config", "config.yml", "--listen", &address.to_string()])
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program");
+    drop(program.stdout.take());
+    until("it serves", async || {
+        assert!(program.try_wait().expect("asked").is_none(), "it has ended");
+        reqwest::get(format!("http://{address}/healthz")).await.is_ok_and(|answer| answer.status().is_success())
+    })
+    .await;
+    program.kill().expect("killed");
+    program.wait().expect("its end");
 }
 
 #[tokio::test]
