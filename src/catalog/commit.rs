@@ -11,8 +11,8 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use super::{
-    CatalogError, NewFile, Recorded,
-    rows::{Batch, Issue},
+    CatalogError, NewFile, RecordError,
+    rows::{Batch, Issue, IssueAnswer, RecordAnswer},
     singly, together,
 };
 use crate::{
@@ -30,27 +30,6 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Until something comes: there is nothing to mark.
 const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Why files are not recorded.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum RecordError {
-    /// The device has used up what it may bring. The text names the quota.
-    #[error("this device has used up its quota of {0}")]
-    Quota(&'static str),
-    /// The catalog failed.
-    #[error(transparent)]
-    Catalog(#[from] CatalogError),
-}
-
-impl From<sqlx::Error> for RecordError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Catalog(error.into())
-    }
-}
-
-pub(super) type RecordAnswer = Result<Vec<Recorded>, RecordError>;
-
-pub(super) type IssueAnswer = Result<(), RecordError>;
 
 enum Job {
     Record(Batch, oneshot::Sender<RecordAnswer>),

@@ -53,6 +53,23 @@ fn way_back(copy: Option<&str>) -> String {
     )
 }
 
+/// Why files are not recorded.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RecordError {
+    /// The device has used up what it may bring. The text names the quota.
+    #[error("this device has used up its quota of {0}")]
+    Quota(&'static str),
+    /// The catalog failed.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+}
+
+impl From<Error> for RecordError {
+    fn from(error: Error) -> Self {
+        Self::Catalog(error.into())
+    }
+}
+
 /// SQLite's primary result code (<https://www.sqlite.org/rescode.html>).
 fn primary_code(error: &Error) -> Option<i32> {
     let code = error.as_database_error()?.code()?.parse::<i32>().ok()?;

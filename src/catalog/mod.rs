@@ -26,11 +26,10 @@ use sqlx::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use arrivals::Arrivals;
-pub use commit::RecordError;
 pub use counts::Counts;
 pub use datasets::{Dataset, DatasetFilter, ZipState};
 pub use devices::Device;
-pub use error::CatalogError;
+pub use error::{CatalogError, RecordError};
 pub use files::Zippable;
 pub use requests::{Poll, Request};
 pub use rows::{FileRow, FileState, Held, NewFile, Recorded, Whereabouts};

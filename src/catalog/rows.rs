@@ -3,7 +3,7 @@
 use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{
-    Millis,
+    Millis, RecordError,
     columns::{parsed, parsed_or_null, to_crc32, to_u64},
 };
 use crate::{
@@ -141,6 +141,12 @@ pub(super) struct Issue {
     pub(super) device: DeviceId,
     pub(super) quota: Quota,
 }
+
+/// What a request is told of its files.
+pub(super) type RecordAnswer = Result<Vec<Recorded>, RecordError>;
+
+/// What is told of a dataset.
+pub(super) type IssueAnswer = Result<(), RecordError>;
 
 impl FileRow {
     pub(super) fn read(row: &SqliteRow) -> Result<Self, sqlx::Error> {

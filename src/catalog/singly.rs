@@ -4,10 +4,8 @@
 use sqlx::{Connection, SqliteConnection};
 
 use super::{
-    CatalogError, arrivals,
-    commit::{IssueAnswer, RecordAnswer},
-    datasets, record,
-    rows::{Batch, Issue},
+    CatalogError, arrivals, datasets, record,
+    rows::{Batch, Issue, IssueAnswer, RecordAnswer},
 };
 use crate::ids::FileId;
 
