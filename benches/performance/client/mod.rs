@@ -59,14 +59,29 @@ impl Outcome {
 /// If a file is refused: what is measured must have been stored.
 pub fn send(address: SocketAddr, way: Way<'_>, load: Load) -> io::Result<Outcome> {
     static RUN: AtomicU64 = AtomicU64::new(0);
-    let (run, body, began) = (RUN.fetch_add(1, Ordering::Relaxed), noise(load.size), Instant::now());
+    let (run, body) = (RUN.fetch_add(1, Ordering::Relaxed), noise(load.size));
+    let open = |_| Connection::open(address);
+    repeat(load, open, |connection, number, file| {
+        let name = format!("recording_{run}_{number}_{file}.zip");
+        let answer = way.upload(connection, number, &name, &body)?;
+        assert!(answer.is_success(), "{name} was answered {}", answer.status);
+        Ok(())
+    })
+}
+
+/// Does one thing with each file over and over, in a thread for each connection, which opens what it needs first.
+pub fn repeat<S>(
+    load: Load,
+    open: impl Fn(usize) -> io::Result<S> + Sync,
+    store: impl Fn(&mut S, usize, usize) -> io::Result<()> + Sync,
+) -> io::Result<Outcome> {
+    let began = Instant::now();
     let work = |number: usize| -> io::Result<Vec<Duration>> {
-        let (mut connection, mut latencies) = (Connection::open(address)?, Vec::new());
+        let (mut state, mut latencies) = (open(number)?, Vec::new());
         while latencies.len() < load.files_each && began.elapsed() < load.time {
-            let (sent, name) = (Instant::now(), format!("recording_{run}_{number}_{}.zip", latencies.len()));
-            let answer = way.upload(&mut connection, number, &name, &body)?;
-            assert!(answer.is_success(), "{name} was answered {}", answer.status);
-            latencies.push(sent.elapsed());
+            let started = Instant::now();
+            store(&mut state, number, latencies.len())?;
+            latencies.push(started.elapsed());
         }
         Ok(latencies)
     };

@@ -17,8 +17,7 @@ use wearhouse::{
 };
 
 pub use self::{
-    hold::Hold,
-    hold::ONE_PLACE,
+    hold::{Hold, ONE_PLACE},
     running::{Running, login},
 };
 use crate::{
