@@ -1,13 +1,12 @@
 //! What came in on each day.
 
-use std::collections::BTreeMap;
-
-use sqlx::{Row, SqliteConnection};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::{
-    Catalog, CatalogError, FileRow, Millis, Recorded,
-    columns::{to_i64, to_u64},
+    Catalog, CatalogError, FileRow, Millis,
+    columns::{LISTED_AT_ONCE, push_list, to_i64, to_u64},
 };
+use crate::ids::FileId;
 
 const DAY: Millis = 24 * 60 * 60 * 1000;
 
@@ -37,26 +36,28 @@ impl Catalog {
     }
 }
 
-/// Counts what one group has recorded: one statement a day, however many files.
-pub(super) async fn count<'a>(tx: &mut SqliteConnection, recorded: impl Iterator<Item = &'a Recorded>) -> Result<(), sqlx::Error> {
-    let mut days = BTreeMap::<Millis, (i64, u64)>::new();
-    for file in recorded.filter(|file| file.new) {
-        let (files, bytes) = days.entry(file.row.received_at / DAY).or_default();
-        *files += 1;
-        *bytes += file.row.size;
+/// Counts what has been recorded.
+pub(super) async fn count(tx: &mut SqliteConnection, files: &[FileId]) -> Result<(), sqlx::Error> {
+    if files.is_empty() {
+        return Ok(());
     }
-    for (day, (files, bytes)) in days {
-        sqlx::query(
-            "INSERT INTO arrivals (day, files, bytes) VALUES ($1, $2, $3) \
-             ON CONFLICT (day) DO UPDATE SET files = arrivals.files + excluded.files, bytes = arrivals.bytes + excluded.bytes",
-        )
-        .bind(day)
-        .bind(files)
-        .bind(to_i64(bytes))
-        .execute(&mut *tx)
-        .await?;
-    }
+    let mut script = QueryBuilder::new("");
+    push_count(&mut script, files);
+    script.build().execute(tx).await?;
     Ok(())
+}
+
+/// Counts those of the files that are there, each on the day on which it was received.
+pub(super) fn push_count(script: &mut QueryBuilder<Sqlite>, files: &[FileId]) {
+    for files in files.chunks(LISTED_AT_ONCE) {
+        script.push("INSERT INTO arrivals (day, files, bytes) SELECT received_at / ").push(DAY);
+        script.push(", COUNT(*), CAST(SUM(size) AS BIGINT) FROM files WHERE id IN (");
+        push_list(script, files);
+        script
+            .push(") GROUP BY received_at / ")
+            .push(DAY)
+            .push(" ON CONFLICT (day) DO UPDATE SET files = arrivals.files + excluded.files, bytes = arrivals.bytes + excluded.bytes; ");
+    }
 }
 
 /// Takes back what was counted of a file that did not come into its place.

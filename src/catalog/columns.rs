@@ -40,6 +40,9 @@ pub(super) fn to_crc32(number: i64) -> u32 {
     u32::try_from(number).unwrap_or(0)
 }
 
+/// How many ids stand in one list; PostgreSQL takes 65,535 values in one statement, SQLite 32,766.
+pub(super) const LISTED_AT_ONCE: usize = 1000;
+
 /// How many rows a statement has that takes `rows`: the next power of two, so that few texts are compiled, and those stay.
 pub(super) fn padded(rows: usize) -> usize {
     rows.next_power_of_two()

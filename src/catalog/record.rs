@@ -4,7 +4,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::{
     FileRow, FileState, Held, NewFile, RecordError, Recorded, Whereabouts, arrivals,
-    columns::{push_list, to_i64, to_u64},
+    columns::{LISTED_AT_ONCE, push_list, to_i64, to_u64},
     datasets, now,
 };
 use crate::{
@@ -14,9 +14,6 @@ use crate::{
 
 /// Names that no file of a dataset may have: they mean something else in its zip.
 pub(super) const RESERVED_NAMES: [&str; 2] = ["readme.md", Kind::Model.folder()];
-
-/// Files that are marked with one statement; PostgreSQL takes 65,535 values in one, SQLite 32,766.
-const MARKED_AT_ONCE: usize = 1000;
 
 /// Records one file inside the transaction of a group.
 pub(super) async fn record(tx: &mut SqliteConnection, file: &NewFile, quota: Quota) -> Result<Recorded, RecordError> {
@@ -134,7 +131,7 @@ pub(super) async fn mark_placed(tx: &mut SqliteConnection, files: &[FileId]) -> 
 
 /// Marks files that lie in their place, and counts them in their datasets. One that is marked already is passed over.
 pub(super) fn push_marks(script: &mut QueryBuilder<Sqlite>, files: &[FileId]) {
-    for files in files.chunks(MARKED_AT_ONCE) {
+    for files in files.chunks(LISTED_AT_ONCE) {
         script.push("UPDATE datasets SET updated_at = ").push_bind(now()).push(
             ", files = datasets.files + came.files, bytes = datasets.bytes + came.bytes, changes = datasets.changes + came.files \
              FROM (SELECT dataset, COUNT(*) AS files, CAST(SUM(size) AS BIGINT) AS bytes FROM files \

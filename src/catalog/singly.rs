@@ -26,7 +26,8 @@ pub(super) async fn transact(
     for issue in issues {
         given.push(record_issue(&mut tx, issue).await);
     }
-    arrivals::count(&mut tx, recorded.iter().flatten().flatten()).await?;
+    let new: Vec<_> = recorded.iter().flatten().flatten().filter(|file| file.new).map(|file| file.row.id).collect();
+    arrivals::count(&mut tx, &new).await?;
     tx.commit().await?;
     Ok((recorded, given))
 }

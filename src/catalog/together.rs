@@ -10,6 +10,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection, query_builder::Separated};
 
 use super::{
     FileRow, FileState, Millis, NewFile, Recorded, Whereabouts,
+    arrivals::push_count,
     columns::{padded, parsed, push_list, to_i64},
     error::concerns_a_row,
     now,
@@ -46,6 +47,9 @@ pub(super) async fn transact(
     group: &[Batch],
 ) -> Result<Option<HashMap<usize, Recorded>>, sqlx::Error> {
     let candidates = candidates(group);
+    if unmarked.is_empty() && candidates.is_empty() {
+        return Ok(Some(HashMap::new()));
+    }
     // Every upload of a moment has the same quota, but for a reload in between.
     let quota = group.iter().map(|batch| batch.quota).reduce(Quota::least).unwrap_or(Quota::NONE);
     let received_at = now();
@@ -122,16 +126,8 @@ fn push_counts(script: &mut QueryBuilder<Sqlite>, candidates: &[Candidate<'_>]) 
          FROM (SELECT device, COUNT(*) AS files, CAST(SUM(size) AS BIGINT) AS bytes FROM files WHERE id IN (",
     );
     push_list(script, &ids);
-    script.push(
-        ") GROUP BY device) AS charged WHERE devices.id = charged.device; \
-         INSERT INTO arrivals (day, files, bytes) \
-         SELECT received_at / 86400000, COUNT(*), CAST(SUM(size) AS BIGINT) FROM files WHERE id IN (",
-    );
-    push_list(script, &ids);
-    script.push(
-        ") GROUP BY received_at / 86400000 \
-         ON CONFLICT (day) DO UPDATE SET files = arrivals.files + excluded.files, bytes = arrivals.bytes + excluded.bytes; ",
-    );
+    script.push(") GROUP BY device) AS charged WHERE devices.id = charged.device; ");
+    push_count(script, &ids);
 }
 
 /// What the candidates of each device come to.
