@@ -75,7 +75,7 @@ CREATE TABLE tags (
 CREATE INDEX tags_of_dataset ON tags (dataset, tag);
 
 -- Words of everything that can be searched for; the row's number is the dataset's. (PostgreSQL has tsvector for this.)
-CREATE VIRTUAL TABLE words USING fts5 (text, content = '', contentless_delete = 1, detail = none, columnsize = 0,
+CREATE VIRTUAL TABLE words USING fts5 (text, content = '', contentless_delete = 1, detail = none,
     tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3');
 
 -- What people say of a device, and what its last metaInfo said.
