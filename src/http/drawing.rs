@@ -10,8 +10,8 @@ const HEIGHT: u64 = 80;
 /// Width of a bar with the space behind it.
 const STEP: u64 = 22;
 
-/// Bars beside each other, the tallest as high as the drawing.
-pub struct Bars {
+/// Chart beside each other, the tallest as high as the drawing.
+pub struct Chart {
     /// The bars, from the left.
     pub bars: Vec<Bar>,
     /// Of the whole drawing.
@@ -34,7 +34,7 @@ pub struct Bar {
     pub height: u64,
 }
 
-impl Bars {
+impl Chart {
     /// Draws values, each with its label and what it means. Whatever is more than nothing can be seen.
     pub fn of(values: impl IntoIterator<Item = (u64, String, String)>) -> Self {
         let values: Vec<_> = values.into_iter().collect();
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn bars_are_as_high_as_their_values() {
-        let bars = Bars::of([
+        let bars = Chart::of([
             (0, String::new(), String::new()),
             (50, String::new(), String::new()),
             (100, String::new(), String::new()),
@@ -84,7 +84,7 @@ mod tests {
         ]);
         assert_eq!(bars.bars.iter().map(|bar| bar.height).collect::<Vec<_>>(), [0, 2, 2, HEIGHT]);
         assert!(bars.bars.iter().all(|bar| bar.y + bar.height == HEIGHT));
-        assert_eq!(Bars::of([]).width, 0);
+        assert_eq!(Chart::of([]).width, 0);
     }
 
     #[test]

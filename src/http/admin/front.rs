@@ -7,7 +7,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use crate::{
     catalog::{Arrivals, Counts, Millis, now},
     http::{
-        drawing::{Bars, Squares},
+        drawing::{Chart, Squares},
         error::Problem,
         html::{Page, filters},
         passwords::Admin,
@@ -42,7 +42,7 @@ pub struct FrontPage {
 struct Came {
     today: (u64, u64),
     week: (u64, u64),
-    bars: Bars,
+    chart: Chart,
 }
 
 /// How the first watch is connected.
@@ -79,5 +79,5 @@ async fn came(recordings: &Recordings) -> Result<Came, Problem> {
         let files = if came.files == 1 { "1 file".to_owned() } else { format!("{} files", came.files) };
         (came.bytes, date.day().to_string(), format!("{date}: {files}, {}", filters::human_bytes(came.bytes)))
     };
-    Ok(Came { today: since(today), week: since(today - 6 * DAY), bars: Bars::of(days.map(bar)) })
+    Ok(Came { today: since(today), week: since(today - 6 * DAY), chart: Chart::of(days.map(bar)) })
 }
