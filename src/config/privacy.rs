@@ -27,7 +27,7 @@ impl Default for PrivacyConfig {
 impl PrivacyConfig {
     /// Whether a file of this name is sensitive. Neither capitals nor the mark of a second file of its name hide one.
     ///
-    /// Patterns are compiled anew each time: that takes less than a microsecond each, and a setting can never be stale.
+    /// Patterns are compiled anew each time: that takes a few microseconds, and none can ever be stale.
     #[must_use]
     pub fn is_sensitive(&self, name: &FileName) -> bool {
         let names = [Some(name.folded()), name.unmarked().map(|name| name.folded())];
