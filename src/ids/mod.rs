@@ -6,7 +6,7 @@ mod file;
 
 pub use dataset::DatasetId;
 pub use device::{DeviceId, Identifier};
-pub use file::{FileId, FileName, Kind, extension_of};
+pub use file::{FileId, FileName, Kind, extension_of, fold};
 
 /// Why a piece of text is not the id or name that it should be. The message says what to send instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
