@@ -17,6 +17,7 @@
 //! | 6 | [`http`] | the only floor that knows axum, askama and status codes |
 //! | 5 | [`recordings`], [`handshake`] | use cases: receive, browse, decide, recover; ask, grant, collect, revoke |
 //! | 4 | [`roller`] | the rolling zip: mark, coalesce, roll, publish, barrier |
+//! | 4 | [`runs`] | what a run says of itself, read off its files; what is missing |
 //! | 3 | [`archive`], [`catalog`] | pure zip making; SQL |
 //! | 2 | [`storage`], [`config`] | bytes on disk; `conf/config.yml`, which may change while the server runs |
 //! | 2 | [`doctor`] | looks at a server from outside, as a watch does; knows nothing of the house within |
@@ -37,5 +38,6 @@ pub mod metrics;
 pub mod outside;
 pub mod recordings;
 pub mod roller;
+pub mod runs;
 pub mod server;
 pub mod storage;

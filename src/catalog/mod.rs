@@ -12,10 +12,14 @@ mod quarantine;
 mod record;
 mod requests;
 mod rows;
+mod runs;
+mod settled;
 mod singly;
 mod together;
 mod tokens;
 mod upgrade;
+mod watched;
+mod words;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -33,6 +37,8 @@ pub use error::{CatalogError, RecordError};
 pub use files::Zippable;
 pub use requests::{Poll, Request};
 pub use rows::{FileRow, FileState, Held, NewFile, Recorded, Whereabouts};
+pub use runs::{Brought, Description, Run, RunSpan, ToDescribe};
+pub use watched::{UnfinishedDataset, Watched};
 
 /// A time: milliseconds since 1970-01-01 UTC.
 pub type Millis = i64;
