@@ -62,7 +62,7 @@ pub struct Brought {
 
 /// The run of a dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run {
+pub struct NumberedRun {
     /// The dataset.
     pub uuid: DatasetId,
     /// When it started, where that is known.
@@ -187,10 +187,10 @@ impl Catalog {
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn runs_of(&self, device: DeviceId) -> Result<Vec<Run>, CatalogError> {
+    pub async fn runs_of(&self, device: DeviceId) -> Result<Vec<NumberedRun>, CatalogError> {
         let rows = sqlx::query(RUNS_OF).bind(device.to_string()).fetch_all(&self.read).await?;
         let read = |row: &SqliteRow| {
-            Ok(Run { uuid: parsed(row, "uuid")?, started_at: row.try_get("started_at")?, number: row.try_get("run_number")? })
+            Ok(NumberedRun { uuid: parsed(row, "uuid")?, started_at: row.try_get("started_at")?, number: row.try_get("run_number")? })
         };
         Ok(rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?)
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Report;
-use crate::ids::{FileName, fold};
+use crate::ids::{FileName, fold, hex};
 
 /// The section `privacy`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -46,7 +46,7 @@ impl PrivacyConfig {
         patterns.sort();
         patterns.dedup();
         let digest = Sha256::new().chain_update("wearhouse leaves out\n").chain_update(patterns.join("\n")).finalize();
-        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        hex(&digest[..8])
     }
 
     pub(super) fn validate(&self, report: &mut Report) {

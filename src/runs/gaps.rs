@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::{catalog::Run, ids::DatasetId};
+use crate::{catalog::NumberedRun, ids::DatasetId};
 
-/// Run numbers that are missing in a row.
+/// NumberedRun numbers that are missing in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
     /// The run behind them: they lie before it.
@@ -18,7 +18,7 @@ pub struct Gap {
 /// The gaps in the runs of one device, oldest first. A number that falls begins a new sequence: the app was installed again. A
 /// run whose start nobody knows is missed nowhere, for it may lie anywhere.
 #[must_use]
-pub fn gaps(runs: &[Run]) -> Vec<Gap> {
+pub fn gaps(runs: &[NumberedRun]) -> Vec<Gap> {
     let mut ordered: Vec<_> = runs.iter().filter_map(|run| Some((run.started_at?, run.number, run.uuid))).collect();
     ordered.sort_unstable();
     let adrift: BTreeSet<_> = runs.iter().filter(|run| run.started_at.is_none()).map(|run| run.number).collect();
@@ -55,12 +55,12 @@ mod tests {
     }
 
     /// Runs that started one behind the other.
-    fn runs(numbers: &[i64]) -> Vec<Run> {
-        let run = |(at, &number): (usize, &i64)| Run { uuid: uuid(at), started_at: Some(at as i64), number };
+    fn runs(numbers: &[i64]) -> Vec<NumberedRun> {
+        let run = |(at, &number): (usize, &i64)| NumberedRun { uuid: uuid(at), started_at: Some(at as i64), number };
         numbers.iter().enumerate().map(run).collect()
     }
 
-    fn missing(runs: &[Run]) -> Vec<(i64, i64)> {
+    fn missing(runs: &[NumberedRun]) -> Vec<(i64, i64)> {
         gaps(runs).iter().map(|gap| (gap.first, gap.last)).collect()
     }
 
@@ -83,7 +83,7 @@ mod tests {
         let mut runs = runs(&[5, 9]);
         assert_eq!(missing(&runs), [(6, 8)]);
         runs[1].started_at = Some(10);
-        runs.push(Run { uuid: uuid(7), started_at: Some(5), number: 7 });
+        runs.push(NumberedRun { uuid: uuid(7), started_at: Some(5), number: 7 });
         assert_eq!(missing(&runs), [(6, 6), (8, 8)]);
     }
 
@@ -91,7 +91,7 @@ mod tests {
     fn a_run_without_a_start_is_not_missing() {
         let mut runs = runs(&[5, 9, 12]);
         for number in [6, 8, 20] {
-            runs.push(Run { uuid: uuid(7), started_at: None, number });
+            runs.push(NumberedRun { uuid: uuid(7), started_at: None, number });
         }
         assert_eq!(missing(&runs), [(7, 7), (10, 11)]);
     }
