@@ -1,64 +1,12 @@
-//! Runs: what was read off the files of a dataset, and which datasets wait for that.
+//! Runs: which of a device came, and when they were.
 
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{
     Catalog, CatalogError, Millis,
-    columns::{parsed, parsed_or_null, to_u64},
-    words,
+    columns::{parsed, to_u64},
 };
-use crate::ids::{DatasetId, DeviceId, FileName};
-
-/// A dataset with changes that its description does not reflect.
-#[derive(Debug, Clone, Copy)]
-pub struct ToDescribe {
-    /// Its uuid.
-    pub uuid: DatasetId,
-    /// Its place in the order of datasets.
-    pub number: i64,
-    /// The count of its changes before its files are read.
-    pub changes: i64,
-}
-
-/// What was read off the files of a dataset.
-#[derive(Debug, Clone, Default)]
-pub struct Description {
-    /// The count of changes before the files were read.
-    pub changes: i64,
-    /// When the run started; none where no plausible time is known.
-    pub started_at: Option<Millis>,
-    /// When it ended.
-    pub ended_at: Option<Millis>,
-    /// The app's count of its runs.
-    pub run_number: Option<i64>,
-    /// The app's version.
-    pub app_version: Option<String>,
-    /// The detection model that the watch ran.
-    pub model: Option<String>,
-    /// What the watch is.
-    pub hardware: Option<String>,
-    /// The metaInfo as it was sent; empty where it is too long to be one.
-    pub meta_info: Option<String>,
-    /// When its device last brought a file for it.
-    pub last_upload_at: Option<Millis>,
-    /// The names of its files that may be searched for.
-    pub names: Vec<String>,
-}
-
-/// A file of a dataset that may tell something of the run.
-#[derive(Debug, Clone)]
-pub struct Brought {
-    /// Its name as sent.
-    pub sent_name: String,
-    /// The name under which it is stored.
-    pub name: FileName,
-    /// When it was received.
-    pub received_at: Millis,
-    /// Whether a device brought it; else it was found on the disk.
-    pub by_device: bool,
-    /// Whether its bytes are there; else they are lost.
-    pub is_here: bool,
-}
+use crate::ids::{DatasetId, DeviceId};
 
 /// The run of a dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,11 +32,6 @@ pub struct RunSpan {
     pub bytes: u64,
 }
 
-const TO_DESCRIBE: &str = "SELECT uuid, number, changes FROM datasets WHERE changes <> described AND number > $1 ORDER BY number LIMIT $2";
-
-const FILES_TO_READ: &str = "SELECT sent_name, stored_name, received_at, device IS NOT NULL AS by_device, state = 'placed' AS is_here \
-     FROM files WHERE dataset = $1 AND held IS NULL AND state IN ('placed', 'lost') AND stored_name IS NOT NULL ORDER BY folded_name";
-
 const RUNS_OF: &str = "SELECT uuid, started_at, run_number FROM datasets WHERE device = $1 AND run_number IS NOT NULL";
 
 /// No run is longer than 14 days.
@@ -96,93 +39,7 @@ const RUN_SPANS: &str = "SELECT uuid, started_at, ended_at, COALESCE(weight, byt
      WHERE device = $1 AND started_at >= $2 - 1209600000 AND started_at < $3 AND COALESCE(ended_at, started_at) >= $2 \
      AND deleted_at IS NULL ORDER BY started_at, run_number";
 
-/// The one participant who wore the device when the run started; none where there is more than one.
-const DESCRIBE: &str = "UPDATE datasets SET described = $2, started_at = $3, ended_at = $4, run_number = $5, app_version = $6, model = $7, \
-     weight = bytes, participant = CASE WHEN participant_by_hand <> 0 THEN participant ELSE \
-     (SELECT CASE WHEN COUNT(DISTINCT s.participant) = 1 THEN MIN(s.participant) END FROM spans s \
-      WHERE s.device = datasets.device AND s.from_at <= $3 AND (s.until_at IS NULL OR s.until_at > $3)) END \
-     WHERE uuid = $1 RETURNING number, device, created_at";
-
 impl Catalog {
-    /// The datasets with changes that their description does not reflect, behind the one of this number, lowest number first.
-    ///
-    /// # Errors
-    /// [`CatalogError`].
-    pub async fn to_describe(&self, behind: i64, most: u32) -> Result<Vec<ToDescribe>, CatalogError> {
-        let rows = sqlx::query(TO_DESCRIBE).bind(behind).bind(most).fetch_all(&self.read).await?;
-        let read = |row: &SqliteRow| {
-            Ok(ToDescribe { uuid: parsed(row, "uuid")?, number: row.try_get("number")?, changes: row.try_get("changes")? })
-        };
-        Ok(rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?)
-    }
-
-    /// The files of a dataset that are not in quarantine, by name.
-    ///
-    /// # Errors
-    /// [`CatalogError`].
-    pub async fn files_to_read(&self, dataset: DatasetId) -> Result<Vec<Brought>, CatalogError> {
-        let rows = sqlx::query(FILES_TO_READ).bind(dataset.to_string()).fetch_all(&self.read).await?;
-        let read = |row: &SqliteRow| {
-            Ok(Brought {
-                sent_name: row.try_get("sent_name")?,
-                name: FileName::from_catalog(row.try_get("stored_name")?),
-                received_at: row.try_get("received_at")?,
-                by_device: row.try_get("by_device")?,
-                is_here: row.try_get("is_here")?,
-            })
-        };
-        Ok(rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?)
-    }
-
-    /// Writes down what was read off the files of a dataset, who wore its device, and what of it can be searched for. Nothing
-    /// happens where there is no such dataset any more.
-    ///
-    /// # Errors
-    /// [`CatalogError`].
-    pub async fn describe(&self, dataset: DatasetId, description: &Description) -> Result<(), CatalogError> {
-        let (mut tx, _place) = self.writing_aside().await?;
-        let described = sqlx::query(DESCRIBE)
-            .bind(dataset.to_string())
-            .bind(description.changes)
-            .bind(description.started_at)
-            .bind(description.ended_at)
-            .bind(description.run_number)
-            .bind(description.app_version.as_deref())
-            .bind(description.model.as_deref())
-            .fetch_optional(&mut *tx)
-            .await?;
-        let Some(row) = described else { return Ok(()) };
-        keep_meta_info(&mut tx, dataset, description.meta_info.as_deref()).await?;
-        if let Some(device) = parsed_or_null(&row, "device")? {
-            let begun = description.started_at.map_or_else(|| row.try_get("created_at"), Ok)?;
-            describe_device(&mut tx, device, description, begun).await?;
-        }
-        if let Some(number) = row.try_get("number")? {
-            words::write(&mut tx, dataset, number, &description.names).await?;
-        }
-        Ok(tx.commit().await?)
-    }
-
-    /// Has a dataset described once more, since what people say of it has changed: its words, and who wore its device.
-    ///
-    /// # Errors
-    /// [`CatalogError`].
-    pub async fn describe_again(&self, dataset: DatasetId) -> Result<(), CatalogError> {
-        let (mut tx, _place) = self.writing_aside().await?;
-        sqlx::query("UPDATE datasets SET described = -1 WHERE uuid = $1").bind(dataset.to_string()).execute(&mut *tx).await?;
-        Ok(tx.commit().await?)
-    }
-
-    /// The same for all datasets of a device.
-    ///
-    /// # Errors
-    /// [`CatalogError`].
-    pub async fn describe_device_again(&self, device: DeviceId) -> Result<(), CatalogError> {
-        let (mut tx, _place) = self.writing_aside().await?;
-        sqlx::query("UPDATE datasets SET described = -1 WHERE device = $1").bind(device.to_string()).execute(&mut *tx).await?;
-        Ok(tx.commit().await?)
-    }
-
     /// The runs of a device whose number is known, those in the trash included: they came.
     ///
     /// # Errors
@@ -209,35 +66,56 @@ impl Catalog {
     }
 }
 
-async fn keep_meta_info(tx: &mut SqliteConnection, dataset: DatasetId, meta_info: Option<&str>) -> Result<(), sqlx::Error> {
-    let keep = match meta_info {
-        Some(_) => {
-            "INSERT INTO texts (dataset, meta_info) VALUES ($1, $2) ON CONFLICT (dataset) DO UPDATE SET meta_info = excluded.meta_info"
-        }
-        None => "UPDATE texts SET meta_info = $2 WHERE dataset = $1 AND meta_info IS NOT NULL",
-    };
-    sqlx::query(keep).bind(dataset.to_string()).bind(meta_info).execute(tx).await?;
-    Ok(())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::made::Made;
 
-/// Says of a device when it last brought something, and, where this run is the newest that said so, what it is.
-async fn describe_device(tx: &mut SqliteConnection, device: DeviceId, said: &Description, begun: Millis) -> Result<(), sqlx::Error> {
-    let seen = "UPDATE devices SET last_upload_at = $2 WHERE id = $1 AND (last_upload_at IS NULL OR last_upload_at < $2)";
-    if let Some(last) = said.last_upload_at {
-        sqlx::query(seen).bind(device.to_string()).bind(last).execute(&mut *tx).await?;
+    const DAY: Millis = 24 * 60 * 60 * 1000;
+
+    #[tokio::test]
+    async fn runs_with_a_number_are_told_also_without_a_start_and_from_the_trash() {
+        let made = Made::new().await;
+        let device = made.device("kitchen[1]").await;
+        let other = made.device("kitchen[2]").await;
+        for device in [device, device, device, device, other] {
+            made.dataset(device).await;
+        }
+        made.change("UPDATE datasets SET run_number = number, started_at = number * 10 WHERE number <> 4").await;
+        made.change("UPDATE datasets SET started_at = NULL WHERE number = 2").await;
+        made.change("UPDATE datasets SET deleted_at = 1 WHERE number = 3").await;
+        let mut runs: Vec<_> =
+            made.catalog.runs_of(device).await.expect("runs").into_iter().map(|run| (run.number, run.started_at)).collect();
+        runs.sort_unstable();
+        assert_eq!(runs, [(1, Some(10)), (2, None), (3, Some(30))]);
     }
-    if said.app_version.is_none() && said.model.is_none() && said.hardware.is_none() {
-        return Ok(());
+
+    #[tokio::test]
+    async fn spans_are_those_that_reach_into_the_time_asked_for() {
+        let made = Made::new().await;
+        let device = made.device("kitchen[1]").await;
+        for _ in 0..7 {
+            made.dataset(device).await;
+        }
+        let times = [(100, None), (99, None), (90, Some(100)), (90, Some(99)), (199, Some(300)), (200, None), (150, None)];
+        for (number, (start, end)) in (1..).zip(times) {
+            let end = end.map_or("NULL".to_owned(), |end: i64| (end * DAY).to_string());
+            let start = start * DAY;
+            made.change(&format!("UPDATE datasets SET started_at = {start}, ended_at = {end} WHERE number = {number}")).await;
+        }
+        made.change("UPDATE datasets SET deleted_at = 1 WHERE number = 7").await;
+        let spans = made.catalog.run_spans(device, 100 * DAY, 200 * DAY).await.expect("spans");
+        assert_eq!(spans.iter().map(|span| span.started_at / DAY).collect::<Vec<_>>(), [90, 100, 199]);
     }
-    let newest = "UPDATE devices SET meta_at = $2, app_version = $3, model = $4, hardware = $5 \
-                  WHERE id = $1 AND (meta_at IS NULL OR meta_at <= $2)";
-    sqlx::query(newest)
-        .bind(device.to_string())
-        .bind(begun)
-        .bind(said.app_version.as_deref())
-        .bind(said.model.as_deref())
-        .bind(said.hardware.as_deref())
-        .execute(tx)
-        .await?;
-    Ok(())
+
+    #[tokio::test]
+    async fn the_runs_of_a_device_are_found_by_an_index() {
+        let made = Made::new().await;
+        for (query, index) in
+            [(RUNS_OF, "INDEX datasets_of_device (device=?"), (RUN_SPANS, "INDEX datasets_by_run (device=? AND started_at>?")]
+        {
+            let plan = made.plan(query).await;
+            assert!(plan.contains(index) && !plan.contains("SCAN"), "{plan}");
+        }
+    }
 }

@@ -30,3 +30,19 @@ impl Catalog {
         Ok(rows.into_iter().collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::catalog::made::Made;
+
+    #[tokio::test]
+    async fn what_is_settled_is_told_once_with_who_said_it_first() {
+        let made = Made::new().await;
+        for (kind, who) in [("silent", "ada"), ("silent", "bob"), ("skipped", "bob")] {
+            made.catalog.settle(kind, "subject", who).await.expect("settled");
+        }
+        let settled = made.catalog.settled().await.expect("settled");
+        assert_eq!(settled, [("silent", "subject"), ("skipped", "subject")].map(|(kind, subject)| (kind.into(), subject.into())).into());
+        assert_eq!(made.texts("SELECT who AS c FROM settled ORDER BY kind").await, [Some("ada".to_owned()), Some("bob".to_owned())]);
+    }
+}

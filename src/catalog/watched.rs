@@ -104,3 +104,74 @@ fn shown_name(row: &SqliteRow) -> Result<String, sqlx::Error> {
     let identifier: Identifier = parsed(row, "identifier")?;
     Ok(if identifier.alias().is_empty() { identifier.to_string() } else { identifier.alias().to_owned() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::made::Made;
+
+    #[tokio::test]
+    async fn who_is_revoked_or_forgotten_is_not_expected() {
+        let made = Made::new().await;
+        for identifier in ["kitchen[1]", "[2]", "garden[3]", "hall[4]"] {
+            made.device(identifier).await;
+        }
+        made.change("UPDATE devices SET revoked_at = 1 WHERE identifier = 'garden[3]'").await;
+        made.change("UPDATE devices SET forgotten_at = 1 WHERE identifier = 'hall[4]'").await;
+        made.change("UPDATE devices SET collected_at = 7 WHERE identifier = '[2]'").await;
+        made.change("UPDATE devices SET name = 'wrist', last_upload_at = 5, silent_hours = 9 WHERE identifier = 'kitchen[1]'").await;
+        let mut watched: Vec<_> = made.catalog.watched().await.expect("devices").into_iter().collect();
+        watched.sort_by_key(|watched| watched.since);
+        let told: Vec<_> = watched.iter().map(|one| (one.name.as_str(), one.since, one.has_uploaded, one.silent_hours)).collect();
+        assert_eq!(told, [("wrist", 5, true, Some(9)), ("[2]", 7, false, None)]);
+    }
+
+    #[tokio::test]
+    async fn a_dataset_that_stopped_in_the_middle_is_told_and_no_other() {
+        let made = Made::new().await;
+        let device = made.device("kitchen[1]").await;
+        let mut datasets = Vec::new();
+        for _ in 0..7 {
+            let dataset = made.dataset(device).await;
+            made.file(dataset, device, "acc.csv").await;
+            datasets.push(dataset);
+        }
+        made.change("UPDATE devices SET meta_at = 1").await;
+        made.change("UPDATE datasets SET described = changes, updated_at = 100").await;
+        made.change(&format!("INSERT INTO texts (dataset, meta_info) VALUES ('{}', '{{}}')", datasets[1])).await;
+        made.change(&format!("INSERT INTO texts (dataset, description) VALUES ('{}', 'fine')", datasets[0])).await;
+        for (number, change) in
+            [(3, "deleted_at = 1"), (4, "updated_at = 200"), (5, "files = 0"), (6, "described = 0"), (7, "device = NULL")]
+        {
+            made.change(&format!("UPDATE datasets SET {change} WHERE number = {number}")).await;
+        }
+        let unfinished = || async { made.catalog.unfinished(200, 10).await.expect("datasets") };
+        let expected = UnfinishedDataset { uuid: datasets[0], device, name: "kitchen".to_owned(), since: 100, files: 1 };
+        assert_eq!(unfinished().await, [expected]);
+        for gone in ["revoked_at = 1", "revoked_at = NULL, forgotten_at = 1", "forgotten_at = NULL, meta_at = NULL"] {
+            made.change(&format!("UPDATE devices SET {gone}")).await;
+            assert_eq!(unfinished().await, [], "{gone}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_latest_arrivals_of_a_device_are_told_first() {
+        let made = Made::new().await;
+        let device = made.device("kitchen[1]").await;
+        for _ in 0..3 {
+            made.dataset(device).await;
+        }
+        made.change("UPDATE datasets SET created_at = number * 10").await;
+        assert_eq!(made.catalog.arrived(device, 2).await.expect("times"), [30, 20]);
+    }
+
+    #[tokio::test]
+    async fn datasets_are_found_by_their_device() {
+        let made = Made::new().await;
+        for query in [ARRIVED, UNFINISHED] {
+            let plan = made.plan(query).await;
+            let walks = plan.lines().any(|line| line.starts_with("SCAN") && line != "SCAN v");
+            assert!(plan.contains("INDEX datasets_of_device (device=?)") && !walks && !plan.contains("B-TREE"), "{plan}");
+        }
+    }
+}

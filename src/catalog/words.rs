@@ -4,7 +4,7 @@ use sqlx::{Row, SqliteConnection};
 
 use crate::ids::DatasetId;
 
-const TEXT: &str = "SELECT d.uuid, v.identifier, v.name, p.label, d.title, t.description, \
+pub(super) const TEXT: &str = "SELECT d.uuid, v.identifier, v.name, p.label, d.title, t.description, \
      (SELECT STRING_AGG(tag, ' ') FROM tags WHERE tags.dataset = d.uuid) AS tags, d.app_version, d.model \
      FROM datasets d LEFT JOIN devices v ON v.id = d.device LEFT JOIN participants p ON p.id = d.participant \
      LEFT JOIN texts t ON t.dataset = d.uuid WHERE d.uuid = $1";

@@ -12,7 +12,7 @@ use super::{
     tail::{Clocks, is_table, last_in, plausible_end},
 };
 use crate::{
-    catalog::{Brought, Description, ToDescribe},
+    catalog::{Brought, Description, Run, ToDescribe},
     config::PrivacyConfig,
     ids::{DatasetId, FileName},
     storage::{Layout, open_beneath},
@@ -36,11 +36,7 @@ pub(super) fn describe(layout: &Layout, to: &ToDescribe, files: &[Brought], priv
     };
     Ok(Description {
         changes: to.changes,
-        started_at,
-        ended_at,
-        run_number: said.run_number.or(named.run_number),
-        app_version: said.app_version,
-        model: said.model,
+        run: Run { started_at, ended_at, number: said.run_number.or(named.run_number), app_version: said.app_version, model: said.model },
         hardware: said.hardware,
         meta_info,
         last_upload_at: files.iter().filter(|file| file.by_device).map(|file| file.received_at).max(),
