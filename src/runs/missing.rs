@@ -157,3 +157,77 @@ fn silence(watched: &Watched, allowed: Millis, now: Millis) -> Option<SilentDevi
     let Watched { device, name, since, has_uploaded, .. } = watched.clone();
     (now.saturating_sub(since) > allowed).then_some(SilentDevice { device, name, since, has_uploaded, allowed })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::made::Made;
+
+    const HOUR: Millis = 60 * 60 * 1000;
+
+    async fn look(made: &Made, now: Millis) -> Missing {
+        Missing::look(&made.catalog, &MissingConfig::default(), now).await.expect("a look")
+    }
+
+    #[tokio::test]
+    async fn a_device_is_silent_when_it_should_have_come_and_until_somebody_knows() {
+        let made = Made::new().await;
+        let device = made.device("kitchen[1]").await;
+        made.change(&format!("UPDATE devices SET last_upload_at = {}", 10 * HOUR)).await;
+        assert_eq!(look(&made, 82 * HOUR).await.silent, []);
+        let silent = look(&made, 82 * HOUR + 1).await.silent.swap_remove(0);
+        let expected = SilentDevice { device, name: "kitchen".into(), since: 10 * HOUR, has_uploaded: true, allowed: 72 * HOUR };
+        assert_eq!(silent, expected);
+        for _ in 0..3 {
+            made.dataset(device).await;
+        }
+        made.change(&format!("UPDATE datasets SET created_at = number * {}", 24 * HOUR)).await;
+        assert_eq!(look(&made, 58 * HOUR + 1).await.silent[0].allowed, 48 * HOUR, "a rhythm of its own");
+        made.catalog.settle("silent", &silent.subject(), "ada").await.expect("settled");
+        assert_eq!(look(&made, 500 * HOUR).await.count(), 0);
+        made.change(&format!("UPDATE devices SET last_upload_at = {}", 11 * HOUR)).await;
+        assert_eq!(look(&made, 500 * HOUR).await.silent.len(), 1, "another silence");
+    }
+
+    #[tokio::test]
+    async fn runs_that_never_came_are_told_until_they_come_or_somebody_knows() {
+        let made = Made::new().await;
+        let device = made.device("kitchen[1]").await;
+        let mut datasets = Vec::new();
+        for (at, number) in [(1, 5), (2, 8), (3, 10)] {
+            datasets.push(made.dataset(device).await);
+            made.change(&format!("UPDATE datasets SET started_at = {at}00, run_number = {number} WHERE number = {at}")).await;
+        }
+        let told = |missing: Missing| missing.skipped.iter().map(|gap| (gap.first, gap.last, gap.before)).collect::<Vec<_>>();
+        assert_eq!(told(look(&made, 0).await), [(6, 7, datasets[1]), (9, 9, datasets[2])]);
+        made.catalog.settle("skipped", &datasets[2].to_string(), "ada").await.expect("settled");
+        let late = made.dataset(device).await;
+        made.change(&format!("UPDATE datasets SET started_at = 150, run_number = 6 WHERE uuid = '{late}'")).await;
+        assert_eq!(told(look(&made, 0).await), [(7, 7, datasets[1])]);
+        made.change("UPDATE devices SET revoked_at = 1").await;
+        assert_eq!(look(&made, 0).await.count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_recording_that_stopped_in_the_middle_is_told_after_its_time() {
+        let made = Made::new().await;
+        let device = made.device("kitchen[1]").await;
+        let dataset = made.dataset(device).await;
+        made.file(dataset, device, "acc.csv").await;
+        made.change("UPDATE devices SET meta_at = 1").await;
+        made.change("UPDATE datasets SET described = changes, updated_at = 100").await;
+        assert_eq!(look(&made, 12 * HOUR + 100).await.unfinished, []);
+        let unfinished = look(&made, 12 * HOUR + 101).await.unfinished.swap_remove(0);
+        assert_eq!((unfinished.uuid, unfinished.since), (dataset, 100));
+        made.catalog.settle("unfinished", &unfinished.subject(), "ada").await.expect("settled");
+        assert_eq!(look(&made, 12 * HOUR + 101).await.unfinished, []);
+    }
+
+    #[test]
+    fn a_kind_has_one_word() {
+        for kind in MissingKind::ALL {
+            assert_eq!(MissingKind::from_text(kind.as_str()), Some(kind));
+        }
+        assert_eq!(MissingKind::from_text("lost"), None);
+    }
+}

@@ -150,3 +150,130 @@ impl Reader {
         Ok(self.catalog.describe(dataset.uuid, &description).await?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink, path::PathBuf};
+
+    use super::*;
+    use crate::{
+        catalog::{Run, made::Made},
+        config::Config,
+        ids::{DeviceId, FileName},
+        storage::{Layout, RealDisk},
+    };
+
+    const HOUR: i64 = 60 * 60 * 1000;
+
+    /// A house in which nobody but the reader works.
+    struct House {
+        made: Made,
+        storage: Storage,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    }
+
+    impl House {
+        async fn new() -> Self {
+            let made = Made::new().await;
+            let storage = Storage::open(Layout::new(made.folder.path().join("uploads")), Arc::new(RealDisk)).expect("folders");
+            Self { made, storage, tasks: TaskTracker::new(), stop: CancellationToken::new() }
+        }
+
+        fn reader(&self) -> Reader {
+            let settings = Settings::from(Config::default());
+            Reader::start(self.made.catalog.clone(), self.storage.clone(), settings, &self.tasks, self.stop.clone())
+        }
+
+        fn path(&self, dataset: DatasetId, sent_name: &str) -> PathBuf {
+            self.storage.layout().file(dataset, &FileName::from_sent(sent_name))
+        }
+
+        async fn meta_info(&self, device: DeviceId, dataset: DatasetId, run: u32, start: i64) {
+            let name = format!("metaInfo_{run}.json");
+            let path = self.path(dataset, &name);
+            let date = jiff::Timestamp::from_millisecond(start).expect("a time");
+            fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            fs::write(path, format!(r#"{{"date": "{date}", "run_number": {run}, "app_version": "1.4"}}"#)).expect("written");
+            self.made.file(dataset, device, &name).await;
+        }
+
+        async fn run_of(&self, dataset: DatasetId) -> Run {
+            self.made.catalog.dataset(dataset).await.expect("asked").expect("a dataset").run
+        }
+
+        /// Waits until a dataset says which run it is.
+        async fn wait_for(&self, dataset: DatasetId, number: i64) {
+            let described = async {
+                while self.run_of(dataset).await.number != Some(number) {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(30), described).await.expect("described in time");
+        }
+
+        async fn end(self) {
+            self.stop.cancel();
+            self.tasks.close();
+            tokio::time::timeout(Duration::from_secs(10), self.tasks.wait()).await.expect("the worker ends");
+            self.made.catalog.close().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_last_process_left_is_read_at_the_start_and_what_comes_later_when_it_is_marked() {
+        let house = House::new().await;
+        let device = house.made.device("kitchen[1]").await;
+        let (first, second) = (house.made.dataset(device).await, house.made.dataset(device).await);
+        let start = now() - 24 * HOUR;
+        house.meta_info(device, first, 7, start).await;
+        let reader = house.reader();
+        house.wait_for(first, 7).await;
+        assert_eq!(house.run_of(first).await.started_at, Some(start));
+        house.meta_info(device, second, 8, start + HOUR).await;
+        reader.mark();
+        house.wait_for(second, 8).await;
+        house.end().await;
+    }
+
+    #[tokio::test]
+    async fn one_that_cannot_be_read_is_passed_over_until_it_changes_and_the_others_are_read() {
+        let house = House::new().await;
+        let device = house.made.device("kitchen[1]").await;
+        let (bad, good) = (house.made.dataset(device).await, house.made.dataset(device).await);
+        house.meta_info(device, bad, 7, now() - HOUR).await;
+        house.meta_info(device, good, 8, now() - HOUR).await;
+        let path = house.path(bad, "metaInfo_7.json");
+        fs::remove_file(&path).expect("removed");
+        symlink("/dev/null", &path).expect("a link");
+        let reader = house.reader();
+        house.wait_for(good, 8).await;
+        assert_eq!(house.run_of(bad).await, Run::default());
+        fs::remove_file(&path).expect("removed");
+        house.meta_info(device, bad, 9, now() - HOUR).await;
+        reader.mark();
+        house.wait_for(bad, 9).await;
+        house.end().await;
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_is_known_behind_a_batch_and_what_is_settled_is_told_no_more() {
+        let house = House::new().await;
+        let device = house.made.device("kitchen[1]").await;
+        let (first, second) = (house.made.dataset(device).await, house.made.dataset(device).await);
+        house.meta_info(device, first, 5, now() - 48 * HOUR).await;
+        house.meta_info(device, second, 7, now() - 24 * HOUR).await;
+        let reader = house.reader();
+        let looked = async {
+            while reader.missing().looked_at == 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), looked).await.expect("a look in time");
+        let missing = reader.missing();
+        assert_eq!((missing.count(), missing.skipped[0].first, missing.skipped[0].last), (1, 6, 6));
+        reader.settle(MissingKind::Skipped, &missing.skipped[0].subject(), "ada").await.expect("settled");
+        assert_eq!(reader.missing().count(), 0);
+        house.end().await;
+    }
+}
