@@ -73,7 +73,9 @@ impl Place {
     fn with(entries: &[Entry]) -> Self {
         let place = Self::new();
         let ledger = place.open();
-        entries.iter().for_each(|entry| ledger.append(entry).expect("written"));
+        for entry in entries {
+            ledger.append(entry).expect("written");
+        }
         place
     }
 

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     catalog::{Brought, Description, Run, ToDescribe},
     config::PrivacyConfig,
-    ids::{DatasetId, FileName},
+    ids::{DatasetId, FileName, extension_of},
     storage::{Layout, open_beneath},
 };
 
@@ -52,7 +52,7 @@ fn first_arrival(files: &[Brought]) -> Option<i64> {
 
 /// The text of the metaInfo that came last; empty where it is too long to be one.
 fn meta_info(layout: &Layout, dataset: DatasetId, files: &[Brought]) -> io::Result<Option<String>> {
-    let is_meta_info = |file: &&Brought| file.is_here && file.sent_name.starts_with("metaInfo") && file.sent_name.ends_with(".json");
+    let is_meta_info = |file: &&Brought| file.is_here && file.sent_name.starts_with("metaInfo") && extension_of(&file.sent_name) == "json";
     let Some(file) = files.iter().filter(is_meta_info).max_by_key(|file| file.received_at) else { return Ok(None) };
     let Some(opened) = open(layout, dataset, &file.name)? else { return Ok(None) };
     let mut bytes = Vec::new();
