@@ -16,6 +16,7 @@
 //! | 7 | [`server`] | build, serve, drain, await the workers |
 //! | 6 | [`http`] | the only floor that knows axum, askama and status codes |
 //! | 5 | [`recordings`], [`handshake`] | use cases: receive, browse, decide, recover; ask, grant, collect, revoke |
+//! | 5 | [`alerts`] | what somebody should know, told once over each way: mail, webhook |
 //! | 4 | [`roller`] | the rolling zip: mark, coalesce, roll, publish, barrier |
 //! | 3 | [`archive`], [`catalog`] | pure zip making; SQL |
 //! | 2 | [`storage`], [`config`] | bytes on disk; `conf/config.yml`, which may change while the server runs |
@@ -24,6 +25,7 @@
 //! | 1 | [`ids`], [`metrics`] | ids and names, parsed once, trusted above; what is counted |
 //! | 1 | [`outside`] | the way to a server, for those who look at one from outside |
 
+pub mod alerts;
 pub mod archive;
 pub mod catalog;
 pub mod cli;

@@ -1,5 +1,6 @@
 //! The catalog: who owns what, under which name, with which digest. SQLite in WAL mode, every commit synced.
 
+mod alerts;
 mod arrivals;
 mod columns;
 mod commit;
@@ -25,6 +26,7 @@ use sqlx::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use alerts::{StandingAlert, Told};
 pub use arrivals::Arrivals;
 pub use counts::Counts;
 pub use datasets::{Dataset, DatasetFilter, ZipState};
