@@ -23,7 +23,7 @@
 //! | 2 | [`doctor`] | looks at a server from outside, as a watch does; knows nothing of the house within |
 //! | 2 | [`fleet`] | watches without wearers, that load a server and read everything back; knows nothing of the house within |
 //! | 1 | [`ids`], [`metrics`] | ids and names, parsed once, trusted above; what is counted |
-//! | 1 | [`outside`] | the way to a server, for those who look at one from outside |
+//! | 1 | [`outside`] | the way to a server, for those who look at one from outside, and for the webhook |
 
 pub mod alerts;
 pub mod archive;

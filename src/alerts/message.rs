@@ -63,49 +63,45 @@ impl Message {
     pub(super) fn subject(&self) -> String {
         match &*self.items {
             [only] => shortened(&only.text, 150),
-            items => self.title(items.len()),
+            _ => self.title(),
         }
     }
 
-    fn title(&self, count: usize) -> String {
-        debug_assert_eq!(count, self.items.len());
-        format!("Wearhouse: {count} thing{} to know", if count == 1 { "" } else { "s" })
-    }
-
     /// The same without what anybody wrote.
-    pub(super) fn plain_title(&self) -> String {
-        self.title(self.items.len())
+    pub(super) fn title(&self) -> String {
+        let count = self.items.len();
+        format!("Wearhouse: {count} thing{} to know", if count == 1 { "" } else { "s" })
     }
 
     /// All of it, kind by kind, each line ended.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         for of_a_kind in self.items.chunk_by(|a, b| a.kind == b.kind) {
-            self.say_kind(of_a_kind, &mut text);
+            say_kind(of_a_kind, &mut text);
         }
         text
-    }
-
-    fn say_kind(&self, items: &[Item], text: &mut String) {
-        let Some(first) = items.first() else { return };
-        if let Some(kind) = kind_of(&first.kind) {
-            let _ = writeln!(text, "{}: {}", kind.title(), kind.explanation());
-        }
-        for item in items.iter().take(LISTED) {
-            let _ = writeln!(text, "- {} ({})", item.text, date(item.since));
-        }
-        if items.len() > LISTED {
-            let _ = writeln!(text, "- and {} more", items.len() - LISTED);
-        }
-        if let Some(link) = &first.link {
-            let _ = writeln!(text, "{link}");
-        }
-        text.push('\n');
     }
 
     pub(super) fn is_urgent(&self) -> bool {
         self.items.iter().any(|item| kind_of(&item.kind).is_some_and(AlertKind::is_urgent))
     }
+}
+
+fn say_kind(items: &[Item], text: &mut String) {
+    let Some(first) = items.first() else { return };
+    if let Some(kind) = kind_of(&first.kind) {
+        let _ = writeln!(text, "{}: {}", kind.title(), kind.explanation());
+    }
+    for item in items.iter().take(LISTED) {
+        let _ = writeln!(text, "- {} ({})", item.text, date(item.since));
+    }
+    if items.len() > LISTED {
+        let _ = writeln!(text, "- and {} more", items.len() - LISTED);
+    }
+    if let Some(link) = &first.link {
+        let _ = writeln!(text, "{link}");
+    }
+    text.push('\n');
 }
 
 fn kind_of(word: &str) -> Option<AlertKind> {

@@ -93,9 +93,12 @@ fn json(message: &Message, config: &AlertsConfig) -> Option<(HeaderMap, Bytes)> 
 
 fn ntfy(message: &Message, config: &AlertsConfig) -> Option<(HeaderMap, Bytes)> {
     let mut headers = HeaderMap::new();
-    let mut add = |name, value: &str| Some(drop(headers.insert(HeaderName::from_static(name), HeaderValue::try_from(value).ok()?)));
+    let mut add = |name, value: &str| {
+        headers.insert(HeaderName::from_static(name), HeaderValue::try_from(value).ok()?);
+        Some(())
+    };
     add("content-type", "text/plain; charset=utf-8")?;
-    add("title", &message.plain_title())?;
+    add("title", &message.title())?;
     add("priority", if message.is_urgent() { "high" } else { "default" })?;
     add("tags", if message.is_urgent() { "warning" } else { "watch" })?;
     if let Some(link) = message.items.first().and_then(|item| item.link.as_ref()) {

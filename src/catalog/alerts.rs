@@ -159,3 +159,65 @@ impl<'a> Changes<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    async fn catalog() -> (TempDir, Catalog) {
+        let folder = TempDir::new().expect("a folder");
+        let catalog = Catalog::open(&folder.path().join("catalog.sqlite")).await.expect("a catalog");
+        (folder, catalog)
+    }
+
+    fn alert(kind: &str, subject: &str, text: &str, since: Millis) -> StandingAlert {
+        StandingAlert { kind: kind.to_owned(), subject: subject.to_owned(), text: text.to_owned(), since }
+    }
+
+    #[tokio::test]
+    async fn what_holds_keeps_its_time_and_what_was_not_looked_at_stays() {
+        let (_folder, catalog) = catalog().await;
+        let disk = alert("disk", "disk", "full in 3 days", 1);
+        assert_eq!(catalog.note_alerts(&["disk"], std::slice::from_ref(&disk)).await.expect("noted"), 1);
+        let silent =
+            [alert("silent", "a", "since 1 day", 2), alert("silent", "b", "since 1 day", 2), alert("disk", "x", "not looked at", 2)];
+        assert_eq!(catalog.note_alerts(&["silent"], &silent).await.expect("noted"), 2);
+        let later = [alert("silent", "a", "since 2 days", 9)];
+        assert_eq!(catalog.note_alerts(&["silent"], &later).await.expect("noted"), 0);
+        assert_eq!(catalog.alerts(10).await.expect("listed"), [disk, alert("silent", "a", "since 2 days", 2)]);
+        assert_eq!(catalog.note_alerts(&["silent", "disk"], &[]).await.expect("noted"), 0);
+        assert_eq!(catalog.alerts(10).await.expect("listed"), []);
+    }
+
+    #[tokio::test]
+    async fn one_way_knows_nothing_of_the_other() {
+        let (_folder, catalog) = catalog().await;
+        let alerts = [alert("silent", "a", "a", 1), alert("silent", "b", "b", 2), alert("disk", "c", "c", 3)];
+        catalog.note_alerts(&["silent", "disk"], &alerts).await.expect("noted");
+        catalog.mark_told(Told::ByMail, &alerts[..1]).await.expect("marked");
+        for (way, kinds, before, most, expected) in [
+            (Told::ByMail, &["silent", "disk"][..], 9, 9, &alerts[1..]),
+            (Told::ByHook, &["silent", "disk"], 9, 9, &alerts[..]),
+            (Told::ByHook, &["silent"], 9, 9, &alerts[..2]),
+            (Told::ByHook, &["silent", "disk"], 2, 9, &alerts[..1]),
+            (Told::ByHook, &["silent", "disk"], 9, 2, &alerts[..2]),
+            (Told::ByHook, &[], 9, 9, &[]),
+        ] {
+            assert_eq!(catalog.untold(way, kinds, before, most).await.expect("listed"), expected, "{way:?} {kinds:?} {before} {most}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_mark_is_for_the_one_that_was_told_and_not_for_the_one_that_came_meanwhile() {
+        let (_folder, catalog) = catalog().await;
+        let first = [alert("silent", "a", "a", 1)];
+        catalog.note_alerts(&["silent"], &first).await.expect("noted");
+        catalog.note_alerts(&["silent"], &[]).await.expect("noted");
+        let again = [alert("silent", "a", "a", 2)];
+        catalog.note_alerts(&["silent"], &again).await.expect("noted");
+        catalog.mark_told(Told::ByHook, &first).await.expect("marked");
+        assert_eq!(catalog.untold(Told::ByHook, &["silent"], 9, 9).await.expect("listed"), again);
+    }
+}

@@ -48,8 +48,8 @@ impl Rig {
     async fn start_believing(certificates: Vec<&TestCertificate>, patience: Duration, change: impl FnOnce(&mut Config)) -> Self {
         let folder = TempDir::new().expect("a folder");
         let mut config = Config::parse(&config_text(Path::new("uploads")), folder.path()).expect("a good config");
-        config.alerts.mail_from = "Wearhouse <wearhouse@study.example>".to_owned();
-        config.server.public_url = "https://study.example".to_owned();
+        "Wearhouse <wearhouse@study.example>".clone_into(&mut config.alerts.mail_from);
+        "https://study.example".clone_into(&mut config.server.public_url);
         change(&mut config);
         let (clock, looks) = (Arc::new(AtomicI64::new(TEN)), Arc::new(AtomicUsize::new(0)));
         let (shown, counted) = (Arc::clone(&clock), Arc::clone(&looks));
@@ -358,7 +358,6 @@ async fn mail_is_encrypted_and_signed_in_before_anything_is_said() {
         // Whom nobody vouches for gets nothing.
         let stranger = Rig::start(change).await;
         let said = stranger.alerts.send_test(Channel::Mail).await.expect_err("a stranger").to_string();
-        println!("{said}");
         assert!(said.contains("cannot be reached") && said.contains("certificate"), "{said}");
         assert_eq!(sink.mails().len(), 1);
     }
@@ -391,7 +390,6 @@ async fn a_wrong_password_is_said_and_not_shown() {
     let kept = rig.alerts.last_error(Channel::Mail).expect("a failure").text;
     let said = rig.alerts.send_test(Channel::Mail).await.expect_err("refused").to_string();
     for said in [kept, said] {
-        println!("{said}");
         assert!(said.contains("535") && said.contains("alerts.smtp_password"), "{said}");
         assert!(!said.contains("hunter2") && !said.contains("AHN0dWR5AGh1bnRlcjJodW50ZXIy"), "{said}");
     }
@@ -409,7 +407,6 @@ async fn one_address_that_is_no_good_does_not_keep_the_others_in_the_dark() {
     rig.mails(&sink, 1).await;
     until("it is complained of", async || rig.alerts.last_error(Channel::Mail).is_some()).await;
     let said = rig.alerts.last_error(Channel::Mail).expect("a complaint").text;
-    println!("{said}");
     assert!(said.contains("gone@study.example") && said.contains("no such person"), "{said}");
     rig.silent(&["kitchen", "garden"]).await;
     let mails = rig.mails(&sink, 2).await;
@@ -461,7 +458,6 @@ async fn a_server_that_is_not_there_is_named() {
     for channel in [Channel::Mail, Channel::Webhook] {
         let said = rig.alerts.send_test(channel).await.expect_err("nobody there").to_string();
         assert!(said.starts_with(&format!("{gone} cannot be reached: ")) && said.contains("refused") && !said.contains("topic"), "{said}");
-        println!("{said}");
     }
 }
 
@@ -471,5 +467,15 @@ async fn a_way_that_is_not_set_up_says_how() {
     for (channel, setting) in [(Channel::Mail, "alerts.mail_to"), (Channel::Webhook, "alerts.webhook_url")] {
         let said = rig.alerts.send_test(channel).await.expect_err("not set").to_string();
         assert!(said.contains(setting), "{said}");
+    }
+}
+
+#[test]
+fn the_documentation_has_every_kind_in_the_words_of_the_messages() {
+    const DOCUMENTATION: &str = include_str!("../../docs/alerts.md");
+    for kind in AlertKind::ALL {
+        let row = DOCUMENTATION.lines().find(|line| line.starts_with(&format!("| `{}` |", kind.as_str()))).expect("a row");
+        let sentence = kind.explanation().split("; then").next().expect("a sentence").trim_end_matches('.');
+        assert!(row.contains(sentence) && row.ends_with(&format!("| `{}` |", kind.page())), "{row}");
     }
 }
