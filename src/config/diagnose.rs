@@ -129,6 +129,10 @@ fn check_word(path: &str, given: &str, report: &mut Report) {
     let words: &[&str] = match path {
         "log.format" => &["text", "json"],
         "log.level" => &["error", "warn", "info", "debug", "trace"],
+        "alerts.send" => &["at_once", "daily"],
+        "alerts.smtp_security" => &["starttls", "tls", "none"],
+        "alerts.webhook_format" => &["json", "ntfy"],
+        _ if path.starts_with("alerts.about[") => &super::AlertKind::ALL.map(super::AlertKind::as_str),
         _ if path.starts_with("users[") && path.rsplit('.').next() == Some("role") => &["researcher", "operator"],
         _ => return,
     };

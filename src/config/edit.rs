@@ -44,8 +44,8 @@ mod tests {
     #[test]
     fn hashing_a_password_in_place_keeps_every_other_line() {
         let text = SAMPLE
-            .replace("secret: \"\"", "secret: kUUI6oPpkMn1pfXWbmdS8eWTNbzTqaHO5Vl8aMRCXwY=")
-            .replace("password: \"\"", "password: correct horse battery staple # the first one");
+            .replace(" secret: \"\"", " secret: kUUI6oPpkMn1pfXWbmdS8eWTNbzTqaHO5Vl8aMRCXwY=")
+            .replace(" password: \"\"", " password: correct horse battery staple # the first one");
         let config = Config::parse(&text, Path::new(".")).expect("good");
         let hashed = hash_passwords(&text, &config);
         let changed: Vec<_> = text.lines().zip(hashed.lines()).filter(|(old, new)| old != new).collect();

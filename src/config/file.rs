@@ -206,8 +206,8 @@ fn write_first(path: &Path, chosen: Option<&Secret>) -> Result<FirstPassword, Op
     }
     let password = chosen.cloned().unwrap_or_else(|| Secret::new(BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 15]>())));
     let text = SAMPLE
-        .replace("secret: \"\"", &format!("secret: {}", random_secret().expose()))
-        .replace("password: \"\"", &format!("password: {}", hash_password(&password)));
+        .replace(" secret: \"\"", &format!(" secret: {}", random_secret().expose()))
+        .replace(" password: \"\"", &format!(" password: {}", hash_password(&password)));
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o755)
@@ -229,8 +229,8 @@ mod tests {
     fn with_a_clear_password() -> (TempDir, PathBuf) {
         let folder = TempDir::new().expect("a folder");
         let path = folder.path().join("config.yml");
-        let text = SAMPLE.replace("secret: \"\"", &format!("secret: {}", random_secret().expose()));
-        fs::write(&path, text.replace("password: \"\"", "password: correct horse battery staple")).expect("written");
+        let text = SAMPLE.replace(" secret: \"\"", &format!(" secret: {}", random_secret().expose()));
+        fs::write(&path, text.replace(" password: \"\"", " password: correct horse battery staple")).expect("written");
         (folder, path)
     }
 

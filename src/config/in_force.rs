@@ -44,6 +44,7 @@ fn setting(name: String, value: &Value, explanation: String) -> SettingInForce {
 fn show(value: &Value) -> String {
     match value {
         Value::Sequence(items) if items.is_empty() => "(none)".to_owned(),
+        Value::String(text) if text.is_empty() => "(none)".to_owned(),
         Value::Sequence(items) => items.iter().map(show).collect::<Vec<_>>().join(", "),
         Value::Mapping(entries) => entries.values().map(show).collect::<Vec<_>>().join(" · "),
         value => serde_yaml::to_string(value).unwrap_or_default().trim_end().to_owned(),

@@ -70,6 +70,14 @@ pub(super) fn differences(before: &Config, after: &Config) -> Vec<String> {
     if before.security != after.security {
         names.push("security".to_owned());
     }
+    for (name, before, after) in [
+        ("alerts.smtp_password", &before.alerts.smtp_password, &after.alerts.smtp_password),
+        ("alerts.webhook_secret", &before.alerts.webhook_secret, &after.alerts.webhook_secret),
+    ] {
+        if before != after && !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
     if before.users != after.users && !names.iter().any(|name| name == "users") {
         names.push("users".to_owned());
     }
@@ -106,5 +114,9 @@ mod tests {
         assert!(differences(&Config::default(), &settings.now()).is_empty());
         config.limits.stall_seconds += 1;
         assert_eq!(settings.replace(&config).changed, ["limits.stall_seconds"]);
+        for password in ["one", "another", ""] {
+            config.alerts.smtp_password = crate::config::Secret::new(password);
+            assert_eq!(settings.replace(&config).changed, ["alerts.smtp_password"], "{password}");
+        }
     }
 }

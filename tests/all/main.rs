@@ -1,5 +1,6 @@
 //! The house from outside: real requests to a real server on a port and in a folder of its own.
 
+mod alerts;
 mod assets;
 mod bad_input;
 mod bundle;
