@@ -31,7 +31,13 @@ users:
     password: ${HASH}
 ${more}`
 
+// Whoever stops the tests stops the house.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
+
 export class House {
+  // What must be closed before the house ends: it waits for those who still listen.
+  guests = []
+
   // Starts a house that ends with the test `t`. `more` is further sections of its config file.
   static async start(t, more = '') {
     const house = new House()
@@ -79,6 +85,7 @@ export class House {
   #kill = () => this.#program.kill('SIGKILL')
 
   async #end() {
+    for (const guest of this.guests) await guest.close()
     if (this.#program) {
       this.#program.kill('SIGTERM')
       await this.#ended

@@ -18,12 +18,10 @@ export async function visit(t, house, { user = 'admin', forgive = [] } = {}) {
   browser ??= chromium.launch({ executablePath: '/usr/bin/chromium', args: ARGUMENTS })
   const httpCredentials = { username: user, password: PASSWORD }
   const context = await (await browser).newContext({ baseURL: house.base, viewport: DESKTOP, colorScheme: 'light', httpCredentials })
+  house.guests.push(context)
   const page = await context.newPage()
   const faults = watchOver(page, house)
-  t.after(async () => {
-    await context.close()
-    assert.deepEqual(faults.filter((fault) => !forgive.some((pattern) => pattern.test(fault))), [])
-  })
+  t.after(() => assert.deepEqual(faults.filter((fault) => !forgive.some((pattern) => pattern.test(fault))), []))
   return page
 }
 
