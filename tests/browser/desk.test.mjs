@@ -75,6 +75,20 @@ test('what a watch brings appears under recordings, and goes home as one whole z
   }
 })
 
+test('a recording goes on paper as a table, without what one presses', async (t) => {
+  const house = await House.start(t)
+  const uuid = await (await Watch.letIn(house, KITCHEN)).bring(run())
+  const page = await visit(t, house)
+  await page.goto(`/recording/${uuid}/`)
+  await page.emulateMedia({ media: 'print', colorScheme: 'dark' })
+  // A sheet of A4, without its margins.
+  await page.setViewportSize({ width: 718, height: 1000 })
+  assert.equal(await page.getByRole('columnheader', { name: 'Received (UTC)' }).isVisible(), true)
+  for (const pressed of ['header', '.button']) assert.equal(await page.locator(pressed).isVisible(), false, pressed)
+  assert.equal(await page.locator('body').evaluate((body) => getComputedStyle(body).color), 'rgb(0, 0, 0)')
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true)
+})
+
 test('a house with many watches fits every page', async (t) => {
   const house = await House.start(t)
   for (let number = 0; number < 25; number += 1) {

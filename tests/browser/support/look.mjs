@@ -79,5 +79,7 @@ function focused() {
 async function picture(page, file, width) {
   await mkdir(path.dirname(file), { recursive: true })
   const height = await page.evaluate(() => document.documentElement.scrollHeight)
-  await page.screenshot({ path: file, fullPage: true, clip: { x: 0, y: 0, width, height: Math.min(height, HIGHEST) }, animations: 'disabled' })
+  // In a window of that height, so that what sticks to its edge stands where a person sees it.
+  await page.setViewportSize({ width, height: Math.min(height, HIGHEST) })
+  await page.screenshot({ path: file, animations: 'disabled' })
 }
