@@ -15,7 +15,8 @@
 //! | 8 | [`cli`] | the command line, one file a command |
 //! | 7 | [`server`] | build, serve, drain, await the workers |
 //! | 6 | [`http`] | the only floor that knows axum, askama and status codes |
-//! | 5 | [`recordings`], [`handshake`] | use cases: receive, browse, decide, recover; ask, grant, collect, revoke |
+//! | 5 | [`recordings`], [`handshake`] | use cases: receive, browse, describe, decide, recover; ask, grant, collect, revoke |
+//! | 5 | [`audit`] | who did what |
 //! | 4 | [`roller`] | the rolling zip: mark, coalesce, roll, publish, barrier |
 //! | 3 | [`archive`], [`catalog`] | pure zip making; SQL |
 //! | 2 | [`storage`], [`config`] | bytes on disk; `conf/config.yml`, which may change while the server runs |
@@ -25,6 +26,7 @@
 //! | 1 | [`outside`] | the way to a server, for those who look at one from outside |
 
 pub mod archive;
+pub mod audit;
 pub mod catalog;
 pub mod cli;
 pub mod config;

@@ -15,7 +15,7 @@ use crate::{
     catalog::{CatalogError, RecordError},
     handshake::GrantError,
     ids::Malformed,
-    recordings::{DecideError, ReceiveError},
+    recordings::{DecideError, DescribeError, ReceiveError},
     roller::RollError,
 };
 
@@ -210,6 +210,17 @@ impl From<DecideError> for Problem {
         match error {
             DecideError::Gone => Self::new(StatusCode::NOT_FOUND, error.to_string()),
             DecideError::Failed(error) => error.into(),
+        }
+    }
+}
+
+impl From<DescribeError> for Problem {
+    fn from(error: DescribeError) -> Self {
+        match error {
+            DescribeError::Gone => Self::not_found("recording"),
+            DescribeError::Overtaken => Self::new(StatusCode::CONFLICT, error.to_string()),
+            DescribeError::TooLong(_) => Self::malformed(error.to_string()),
+            DescribeError::Catalog(error) => error.into(),
         }
     }
 }

@@ -68,6 +68,16 @@ pub mod filters {
         Ok(human_age(Timestamp::now().as_millisecond().saturating_sub(*millis) / 1000))
     }
 
+    /// A time as ISO 8601 has it, UTC.
+    pub fn iso(millis: i64) -> String {
+        Timestamp::from_millisecond(millis).unwrap_or_default().to_string()
+    }
+
+    /// A cell that no spreadsheet takes for a formula.
+    pub fn harmless(cell: String) -> String {
+        if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell }
+    }
+
     pub(super) fn human_age(seconds: i64) -> String {
         let (number, unit) = match seconds {
             ..10 => return "just now".to_owned(),

@@ -1,6 +1,7 @@
 //! What can be done with recordings: receive, browse, decide over quarantine, recover, reindex.
 
 mod browse;
+mod describe;
 mod forecast;
 mod health;
 mod quarantine;
@@ -12,7 +13,8 @@ mod turns;
 
 use std::{io, sync::Arc};
 
-pub use browse::{Contents, Totals};
+pub use browse::{Contents, Listed, Totals};
+pub use describe::{Change, DescribeError};
 pub use health::Health;
 pub use quarantine::DecideError;
 pub use receive::{Receipt, Upload};

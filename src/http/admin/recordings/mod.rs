@@ -1,0 +1,7 @@
+//! Recordings: searched, looked at, described, judged, taken home.
+
+pub mod bulk;
+pub mod list;
+pub mod one;
+mod search;
+mod views;
