@@ -1,6 +1,7 @@
 //! What can be done with recordings: receive, browse, decide over quarantine, recover, reindex.
 
 mod browse;
+mod collection;
 mod describe;
 mod forecast;
 mod health;
@@ -14,6 +15,7 @@ mod turns;
 use std::{io, sync::Arc};
 
 pub use browse::{Contents, Listed, Totals};
+pub use collection::{CollectError, Collection};
 pub use describe::{Change, DescribeError};
 pub use health::Health;
 pub use quarantine::DecideError;
