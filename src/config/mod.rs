@@ -1,8 +1,11 @@
 //! `conf/config.yml`: one file per section here, with its defaults and its `validate`; `sample.yml` documents them all.
 
+mod change;
 mod diagnose;
+mod diff;
 mod edit;
 mod file;
+mod form;
 mod handshake;
 mod in_force;
 mod limits;
@@ -12,6 +15,7 @@ mod secret;
 mod security;
 mod server;
 mod settings;
+mod source;
 mod storage;
 mod users;
 mod zip;
@@ -22,8 +26,11 @@ use serde::{Deserialize, Serialize};
 
 use self::{diagnose::Report, secret::looks_weak};
 pub use self::{
+    change::{Change, Changed, Refusal, Typed},
     diagnose::{Problem, Problems},
+    diff::{DiffLine, Side},
     file::{Draft, FirstPassword, OpenError, check, hash_password, open, rotate_secret},
+    form::{Field, Kind, Section, Standing},
     handshake::HandshakeConfig,
     in_force::SettingInForce,
     limits::{LimitsConfig, Quota},
@@ -32,7 +39,8 @@ pub use self::{
     secret::Secret,
     security::SecurityConfig,
     server::ServerConfig,
-    settings::{Replaced, Settings},
+    settings::{AT_START, Replaced, Settings},
+    source::Source,
     storage::StorageConfig,
     users::{Role, UserConfig},
     zip::ZipConfig,
@@ -73,17 +81,21 @@ impl Config {
     pub fn parse(text: &str, folder: &Path) -> Result<Self, Problems> {
         let mut config: Self = diagnose::deserialize(text, &Self::example())?;
         let mut report = Report::default();
-        config.server.validate(&mut report);
-        config.storage.validate(&mut report);
-        config.limits.validate(&mut report);
-        config.handshake.validate(&mut report);
-        config.zip.validate(&mut report);
-        config.security.validate(&mut report);
-        config.metrics.validate(&mut report);
-        users::validate(&config.users, &mut report);
+        config.validate(&mut report);
         report.into_result(text)?;
         config.storage.uploads = resolve(folder, &config.storage.uploads);
         Ok(config)
+    }
+
+    fn validate(&self, report: &mut Report) {
+        self.server.validate(report);
+        self.storage.validate(report);
+        self.limits.validate(report);
+        self.handshake.validate(report);
+        self.zip.validate(report);
+        self.security.validate(report);
+        self.metrics.validate(report);
+        users::validate(&self.users, report);
     }
 
     /// A config in which every list has an item: the shape that a file is held against.
