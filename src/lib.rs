@@ -16,6 +16,7 @@
 //! | 7 | [`server`] | build, serve, drain, await the workers |
 //! | 6 | [`http`] | the only floor that knows axum, askama and status codes |
 //! | 5 | [`recordings`], [`handshake`] | use cases: receive, browse, decide, recover; ask, grant, collect, revoke |
+//! | 5 | [`reload`] | the config's file while the server runs: read anew or changed, looked at, put in force |
 //! | 4 | [`roller`] | the rolling zip: mark, coalesce, roll, publish, barrier |
 //! | 3 | [`archive`], [`catalog`] | pure zip making; SQL |
 //! | 2 | [`storage`], [`config`] | bytes on disk; `conf/config.yml`, which may change while the server runs |
@@ -36,6 +37,7 @@ pub mod ids;
 pub mod metrics;
 pub mod outside;
 pub mod recordings;
+pub mod reload;
 pub mod roller;
 pub mod server;
 pub mod storage;

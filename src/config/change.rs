@@ -19,7 +19,7 @@ use super::{
 
 /// What was typed, by the name of its field. `limits.stall_seconds` is a setting, and `was:limits.stall_seconds` what the form
 /// showed of it: what was not touched is not changed. A secret's field is empty where it stays, and `….remove` takes it
-/// away. Of users there are `users.0.role`, `users.0.password` and `users.0.remove`, and `users.new.name` and so on.
+/// away. Of a user there are `users.NAME.role`, `users.NAME.password` and `users.NAME.remove`; of one more, `new.name` and so on.
 pub type Typed = BTreeMap<String, String>;
 
 /// One setting that changes.
@@ -137,6 +137,18 @@ fn shown(value: &Value) -> String {
     }
 }
 
+impl Field {
+    /// What stands in the field of a form: what was typed, or what the file says where nobody touched it.
+    #[must_use]
+    pub fn shown<'a>(&'a self, typed: &'a Typed) -> &'a str {
+        let read = |text: &String| self.kind.read(text);
+        match (typed.get(&self.name), typed.get(&format!("was:{}", self.name))) {
+            (Some(text), was) if was.map(read) != Some(read(text)) => text,
+            _ => &self.value,
+        }
+    }
+}
+
 impl Standing {
     /// What the file becomes with what was typed. `by` is the user who typed it, and cannot be taken away.
     ///
@@ -180,9 +192,8 @@ impl Standing {
                 given.filter(|value| self.get(section, key) != Some(value))
             }
             _ => {
-                let value = field.kind.read(given?);
-                let untouched = typed.get(&format!("was:{}", field.name)).is_some_and(|was| field.kind.read(was) == value);
-                (!untouched && value != field.kind.read(&field.value)).then_some(value)
+                let value = field.kind.read(field.shown(typed));
+                (value != field.kind.read(&field.value)).then_some(value)
             }
         }
     }
@@ -191,12 +202,12 @@ impl Standing {
 /// Changes the users, and returns for each that is left the row of the form that speaks of it.
 fn change_users(growing: &mut Growing, typed: &Typed, by: &str) -> Vec<String> {
     let before = growing.users();
-    let mut rows: Vec<_> = (0..before.len()).map(|index| format!("users.{index}")).collect();
-    for (index, user) in before.iter().enumerate() {
-        let name = user.get("name").and_then(Value::as_str).unwrap_or_default();
+    let names: Vec<_> = before.iter().map(|user| user.get("name").and_then(Value::as_str).unwrap_or_default()).collect();
+    let mut rows: Vec<_> = names.iter().map(|name| format!("users.{name}")).collect();
+    for (index, (user, name)) in before.iter().zip(&names).enumerate() {
         for key in ["role", "password"] {
-            let given = typed.get(&format!("users.{index}.{key}")).filter(|text| !text.is_empty());
-            let untouched = given == typed.get(&format!("was:users.{index}.{key}"));
+            let given = typed.get(&format!("users.{name}.{key}")).filter(|text| !text.is_empty());
+            let untouched = given == typed.get(&format!("was:users.{name}.{key}"));
             let Some(given) = given.filter(|given| !untouched && user.get(key).and_then(Value::as_str) != Some(given)) else { continue };
             let mut users = growing.users();
             if let Some(user) = users[index].as_mapping_mut() {
@@ -206,9 +217,8 @@ fn change_users(growing: &mut Growing, typed: &Typed, by: &str) -> Vec<String> {
             growing.edit_users(&rows[index], &Edit::User { index, key, value: given }, users, name, what);
         }
     }
-    for index in (0..before.len()).rev().filter(|index| typed.contains_key(&format!("users.{index}.remove"))) {
-        let name = before[index].get("name").and_then(Value::as_str).unwrap_or_default();
-        if name == by {
+    for (index, name) in names.iter().enumerate().rev().filter(|(_, name)| typed.contains_key(&format!("users.{name}.remove"))) {
+        if *name == by {
             growing.refusal.say(&rows[index], "this is you: let another operator take you away");
             continue;
         }
@@ -218,14 +228,14 @@ fn change_users(growing: &mut Growing, typed: &Typed, by: &str) -> Vec<String> {
         rows.remove(index);
     }
     add_user(growing, typed);
-    rows.push("users.new".to_owned());
+    rows.push("new".to_owned());
     rows
 }
 
 fn add_user(growing: &mut Growing, typed: &Typed) {
-    let new = |key: &str| typed.get(&format!("users.new.{key}")).map_or("", |text| text.trim());
+    let new = |key: &str| typed.get(&format!("new.{key}")).map_or("", |text| text.trim());
     let (name, role) = (new("name"), new("role"));
-    let password = typed.get("users.new.password").map_or("", String::as_str);
+    let password = typed.get("new.password").map_or("", String::as_str);
     if name.is_empty() && password.is_empty() {
         return;
     }
@@ -235,7 +245,7 @@ fn add_user(growing: &mut Growing, typed: &Typed) {
     }
     let mut users = growing.users();
     users.push(Value::Mapping(user));
-    growing.edit_users("users.new", &Edit::AddUser([name, role, password]), users, name, format!("new, {role}"));
+    growing.edit_users("new", &Edit::AddUser([name, role, password]), users, name, format!("new, {role}"));
 }
 
 /// Says each problem where its field stands in the form.

@@ -33,6 +33,7 @@ use self::{
     observe::{route_of, with_its_route},
 };
 pub use self::{
+    admin::settings::Drafts,
     limits::{AtOnce, Limits, customer},
     observe::observed,
     passwords::Passwords,
@@ -123,6 +124,9 @@ fn pages() -> Router<App> {
         .route("/quarantine/{id}/release", post(quarantine::release_on_page))
         .route("/quarantine/{id}/discard", post(quarantine::discard_on_page))
         .route("/settings/", get(settings::page))
+        .route("/settings/preview", post(settings::preview))
+        .route("/settings/edit", post(settings::edit))
+        .route("/settings/save", post(settings::save))
         .layer(map_response(in_a_page))
         .layer(map_response(gatekeeper::no_store))
         .layer(CsrfLayer::new())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use tokio_util::task::TaskTracker;
 
-use super::{health::LastLook, limits::Limits, passwords::Passwords};
+use super::{admin::settings::Drafts, health::LastLook, limits::Limits, passwords::Passwords};
 use crate::{config::Settings, handshake::Handshake, recordings::Recordings, roller::Roller, storage::Storage};
 
 /// Everything that the handlers work with. Cheap to clone.
@@ -25,6 +25,8 @@ pub struct App {
     pub passwords: Arc<Passwords>,
     /// The settings in force.
     pub settings: Settings,
+    /// Changes of the settings that are on their way.
+    pub drafts: Arc<Drafts>,
     /// The last look at the house's health.
     pub last_look: LastLook,
     /// Work that must not end with the connection that began it.

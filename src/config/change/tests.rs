@@ -94,45 +94,45 @@ fn every_problem_stands_at_its_field() {
     let typed = [("limits.connections", "5000000000"), ("server.trusted_proxies", "::1\nnowhere")];
     let refusal = change(&filled(), &typed).map(|_| ()).expect_err("problems").0;
     assert!(refusal["limits.connections"][0].contains("from 1 to 1000000"), "{refusal:?}");
-    let typed = [("limits.connections", "0"), ("server.trusted_proxies", "::1\nnowhere"), ("users.new.name", "a:b"), ("users.new.password", "x")];
+    let typed = [("limits.connections", "0"), ("server.trusted_proxies", "::1\nnowhere"), ("new.name", "a:b"), ("new.password", "x")];
     let refusal = change(&filled(), &typed).map(|_| ()).expect_err("problems").0;
-    assert!(refusal["users.new.role"][0].contains("write one of"), "{refusal:?}");
-    let typed = [typed.as_slice(), &[("users.new.role", "operator")]].concat();
+    assert!(refusal["new.role"][0].contains("write one of"), "{refusal:?}");
+    let typed = [typed.as_slice(), &[("new.role", "operator")]].concat();
     let refusal = change(&filled(), &typed).map(|_| ()).expect_err("problems").0;
     let mut fields: Vec<_> = refusal.keys().map(String::as_str).collect();
     fields.sort_unstable();
-    assert_eq!(fields, ["limits.connections", "server.trusted_proxies", "users.new.name", "users.new.password"]);
+    assert_eq!(fields, ["limits.connections", "server.trusted_proxies", "new.name", "new.password"]);
     assert!(refusal["server.trusted_proxies"][0].starts_with("line 2: "), "{refusal:?}");
 }
 
 #[test]
 fn users_come_change_and_go_and_their_neighbours_stay() {
     let text = filled().replace("\nlog:", "  # of the other house\n  - name: other\n    role: researcher # for now\n    password: tuesday umbrella quartz lantern\n\nlog:");
-    let new = [("users.new.name", "third"), ("users.new.role", "researcher"), ("users.new.password", "winter gravel marble anchor")];
+    let new = [("new.name", "third"), ("new.role", "researcher"), ("new.password", "winter gravel marble anchor")];
     assert_eq!(lines(&text, &new), ["+  - name: third", "+    role: researcher", "+    password: winter gravel marble anchor"]);
     assert_eq!(
-        lines(&text, &[("users.1.role", "operator"), ("was:users.1.role", "researcher")]),
+        lines(&text, &[("users.other.role", "operator"), ("was:users.other.role", "researcher")]),
         ["-    role: researcher # for now", "+    role: operator # for now"]
     );
-    let gone = lines(&text, &[("users.1.remove", "on")]);
+    let gone = lines(&text, &[("users.other.remove", "on")]);
     assert!(gone.iter().all(|line| line.starts_with('-')) && gone.contains(&"-  - name: other".to_owned()), "{gone:?}");
-    let both = [&new[..], &[("users.1.remove", "on")]].concat();
+    let both = [&new[..], &[("users.other.remove", "on")]].concat();
     let both = change(&text, &both).map_err(|refusal| refusal.0).expect("good");
     assert_eq!(both.config().users.iter().map(|user| &*user.name).collect::<Vec<_>>(), ["admin", "third"]);
-    for typed in [("users.0.remove", "on"), ("users.0.role", "researcher")] {
+    for typed in [("users.admin.remove", "on"), ("users.admin.role", "researcher")] {
         let refusal = change(&text, &[typed]).map(|_| ()).expect_err("nobody would be left").0;
         assert!(refusal["users"][0].contains("nobody could change"), "{refusal:?}");
     }
-    let typed = [("users.1.remove".to_owned(), "on".to_owned())].into();
+    let typed = [("users.other.remove".to_owned(), "on".to_owned())].into();
     let refusal = standing(&text).change(&typed, "other").map(|_| ()).expect_err("oneself").0;
-    assert!(refusal["users.1"][0].contains("this is you"), "{refusal:?}");
+    assert!(refusal["users.other"][0].contains("this is you"), "{refusal:?}");
 }
 
 #[test]
 fn a_preview_shows_what_changes_and_nothing_secret() {
     let text = filled().replace("  previous_secrets: []", "  previous_secrets: [\"wZ8y1nQ0u7vX3cT5rB9mK2pL6sD4fG8hJ0aE1iO3qY5=\"]");
     let text = text.replace("  small_mib: 64", "  small_mib: 64\n  # was: oUUI6oPpkMn1pfXWbmdS8eWTNbzTqaHO5Vl8aMRCXwY=");
-    let typed = [("zip.quiet_minutes", "11"), ("users.0.password", "winter gravel marble anchor"), ("log.level", "warn")];
+    let typed = [("zip.quiet_minutes", "11"), ("users.admin.password", "winter gravel marble anchor"), ("log.level", "warn")];
     let change = change(&text, &typed).map_err(|refusal| refusal.0).expect("good");
     let diff = change.diff().expect("to be shown");
     let shown: Vec<_> = diff.iter().map(|line| line.text.trim()).collect();
