@@ -1,6 +1,8 @@
 //! The catalog: who owns what, under which name, with which digest. SQLite in WAL mode, every commit synced.
 
+mod annotations;
 mod arrivals;
+mod audit;
 mod columns;
 mod commit;
 mod counts;
@@ -8,6 +10,8 @@ mod datasets;
 mod devices;
 mod error;
 mod files;
+mod listing;
+mod participants;
 mod quarantine;
 mod record;
 mod requests;
@@ -25,12 +29,15 @@ use sqlx::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use annotations::{Edited, Texts};
 pub use arrivals::Arrivals;
+pub use audit::{AuditEntry, AuditFilter};
 pub use counts::Counts;
-pub use datasets::{Dataset, DatasetFilter, ZipState};
+pub use datasets::{Dataset, Notes, Run, Verdict, ZipState};
 pub use devices::Device;
 pub use error::{CatalogError, RecordError};
 pub use files::Zippable;
+pub use listing::{Choices, DatasetFilter, PageKey, Sort, Wearer};
 pub use requests::{Poll, Request};
 pub use rows::{FileRow, FileState, Held, NewFile, Recorded, Whereabouts};
 

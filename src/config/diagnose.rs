@@ -86,7 +86,8 @@ pub(super) fn deserialize<T: DeserializeOwned + Default>(text: &str, example: &C
     let value: Value = serde_yaml::from_str(text).map_err(|error| {
         whole(
             error.location().map(|at| at.line()),
-            "this is not YAML: look for a tab, a missing space after a colon, an open quote or bracket, or a key that stands twice",
+            "this is not YAML: look for a tab, a missing space after a colon, an open quote or bracket, a star at the beginning of a text \
+             that is not in quotes, or a key that stands twice",
         )
     })?;
     if value.is_null() {

@@ -2,6 +2,7 @@
 
 mod assets;
 mod bad_input;
+mod bundle;
 mod container;
 mod doctor;
 mod faults;
