@@ -24,6 +24,7 @@ use self::{
     views::{SectionView, Sheet, UserView},
 };
 use crate::{
+    audit::Audit,
     config::{Changed, Kind, OpenError, Refusal, Secret, SettingInForce, Settings, Source, Standing, Typed},
     handshake::Handshake,
     http::{App, auth::Operator, error::Problem, extract::Params, html::Page, passwords::Admin},
@@ -47,6 +48,8 @@ struct FormPage {
     admin: Admin,
     note: Note,
     problems: Vec<String>,
+    /// The places of the page at which something is wrong.
+    wrong: Vec<String>,
     sections: Vec<SectionView>,
     user_problems: Vec<String>,
     users: Vec<UserView>,
@@ -73,14 +76,15 @@ enum Note {
 pub struct Desk {
     settings: Settings,
     handshake: Handshake,
+    audit: Audit,
     drafts: Arc<Drafts>,
     tasks: TaskTracker,
 }
 
 impl FromRef<App> for Desk {
     fn from_ref(app: &App) -> Self {
-        let App { settings, handshake, drafts, tasks, .. } = app.clone();
-        Self { settings, handshake, drafts, tasks }
+        let App { settings, handshake, audit, drafts, tasks, .. } = app.clone();
+        Self { settings, handshake, audit, drafts, tasks }
     }
 }
 
@@ -144,6 +148,7 @@ impl Desk {
         let secrets: BTreeMap<String, Secret> = self.drafts.secrets(&filled.key);
         let mut sheet = Sheet { standing, typed: &filled.typed, secrets: &secrets, refusal };
         let page = FormPage {
+            wrong: sheet.wrong(),
             sections: sheet.sections(&self.settings, source),
             users: sheet.users(&filled.admin.name),
             one_more: sheet.one_more(),

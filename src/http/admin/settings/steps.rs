@@ -12,6 +12,7 @@ use axum::{
 
 use super::{Desk, Filled, Note, standing};
 use crate::{
+    audit::Action,
     config::{Change, Changed, DiffLine, Kind, Refusal, Side, Source, Standing, Typed},
     http::{auth::Operator, error::Problem, html::Page, passwords::Admin},
     reload,
@@ -80,9 +81,16 @@ impl Desk {
             let page = self.form(&source, &standing, filled, Note::Again, refusal).await?;
             return Ok((StatusCode::CONFLICT, page).into_response());
         }
-        note(&filled.admin, &changed);
+        self.note(&filled.admin, &changed).await;
         self.drafts.save(&filled.key, changed);
         Ok(Redirect::to(&format!("/settings/?saved={}", filled.key.1)).into_response())
+    }
+
+    /// What stays of a change that was saved: names and no values.
+    async fn note(&self, by: &Admin, changed: &[Changed]) {
+        let names: Vec<_> = changed.iter().map(|changed| changed.name.clone()).collect();
+        tracing::info!(changed = names.join(", "), by = by.name, "the config was changed on the settings page");
+        self.audit.note_all(&by.name, Action::Configured, &names, "").await;
     }
 
     /// A form that was sent, and the file as it stands now.
@@ -121,12 +129,6 @@ fn secret_fields(standing: &Standing) -> Vec<String> {
     let settings = fields.filter(|field| matches!(field.kind, Kind::Secret(_))).map(|field| field.name);
     let users = standing.users().into_iter().map(|(name, _)| format!("users.{name}.password"));
     settings.chain(users).chain(["new.password".to_owned()]).collect()
-}
-
-/// What stays of a change that was saved: names and no values. An audit trail begins here.
-fn note(by: &Admin, changed: &[Changed]) {
-    let names: Vec<_> = changed.iter().map(|changed| &*changed.name).collect();
-    tracing::info!(changed = names.join(", "), by = by.name, "the config was changed on the settings page");
 }
 
 fn no_file() -> Problem {

@@ -102,6 +102,16 @@ impl Sheet<'_> {
         self.refusal.0.remove(field).unwrap_or_default()
     }
 
+    /// The places of the page at which something is wrong.
+    pub fn wrong(&self) -> Vec<String> {
+        let settings = self.standing.sections().into_iter().flat_map(|section| section.fields).map(|field| field.name);
+        let mut wrong: Vec<_> = settings.filter(|name| self.refusal.0.contains_key(name)).collect();
+        if self.refusal.0.keys().any(|field| field.starts_with("users") || field.starts_with("new")) {
+            wrong.push("section-users".to_owned());
+        }
+        wrong
+    }
+
     /// What is wrong and stands at no field.
     pub fn rest(&mut self) -> Vec<String> {
         std::mem::take(&mut self.refusal.0).into_values().flatten().collect()
@@ -140,6 +150,12 @@ impl FieldView {
     /// Rows for a list: its items, and one more.
     pub fn rows(&self) -> usize {
         (self.shown.lines().count() + 1).clamp(2, 12)
+    }
+
+    /// The ids of what describes the field.
+    pub fn described(&self) -> String {
+        let name = &self.field.name;
+        if self.problems.is_empty() { format!("about-{name}") } else { format!("about-{name} wrong-{name}") }
     }
 
     pub fn is_secret(&self) -> bool {
