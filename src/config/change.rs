@@ -95,14 +95,15 @@ impl Growing<'_> {
         let edited = edit::apply(&self.text, edit);
         let says: Option<Value> = serde_yaml::from_str(&edited).ok();
         if says.as_ref().and_then(Value::as_mapping) != Some(&wanted) {
-            self.refusal.say(field, "this stands in the file in an unusual form; change it there by hand, and let wearhouse check look at it");
+            self.refusal
+                .say(field, "this stands in the file in an unusual form; change it there by hand, and let wearhouse check look at it");
             return;
         }
         (self.text, self.wanted) = (edited, wanted);
         self.changed.push(changed);
     }
 
-    fn set(&mut self, section: &str, field: &Field, value: Value) {
+    fn set(&mut self, section: &str, field: &Field, value: &Value) {
         let mut wanted = self.wanted.clone();
         let entry = wanted.entry(Value::from(section)).or_insert_with(|| Value::Mapping(Mapping::new()));
         let Some(entry) = entry.as_mapping_mut() else {
@@ -113,10 +114,10 @@ impl Growing<'_> {
         let what = match field.kind {
             Kind::Secret(_) if value.as_str() == Some("") => "taken away".to_owned(),
             Kind::Secret(_) => "another one".to_owned(),
-            _ => format!("{} → {}", shown(&before), shown(&value)),
+            _ => format!("{} → {}", shown(&before), shown(value)),
         };
         let changed = Changed { name: field.name.clone(), what, waits: field.waits };
-        self.edit(&field.name, &Edit::Set { section, key: &field.key, value: &value }, wanted, changed);
+        self.edit(&field.name, &Edit::Set { section, key: &field.key, value }, wanted, changed);
     }
 
     fn users(&mut self) -> Vec<Value> {
@@ -156,13 +157,12 @@ impl Standing {
     /// What is wrong, by field.
     pub fn change(&self, typed: &Typed, by: &str) -> Result<Change, Refusal> {
         let mut refusal = Refusal::default();
-        let mut growing =
-            Growing { text: self.text.clone(), wanted: self.value.clone(), changed: Vec::new(), refusal: &mut refusal };
+        let mut growing = Growing { text: self.text.clone(), wanted: self.value.clone(), changed: Vec::new(), refusal: &mut refusal };
         let sections = self.sections();
         for section in &sections {
             for field in &section.fields {
                 if let Some(value) = self.wish(field, typed) {
-                    growing.set(&section.name, field, value);
+                    growing.set(&section.name, field, &value);
                 }
             }
         }

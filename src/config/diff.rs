@@ -4,7 +4,7 @@ use serde_yaml::Value;
 use similar::{ChangeTag, TextDiff};
 use yaml_edit::{Document, YamlNode};
 
-use super::{Config, Secret};
+use super::{Secret, shape};
 
 /// Unchanged lines around what changes.
 const AROUND: usize = 2;
@@ -59,7 +59,7 @@ pub(super) fn without_secrets(before: &str, after: &str) -> Option<Vec<DiffLine>
 fn secrets(text: &str) -> Option<Vec<String>> {
     let value: Value = serde_yaml::from_str(text).ok()?;
     let mut found = Vec::new();
-    each_secret(&value, &shape()?, &mut Vec::new(), &mut |_, secret| found.push(secret.to_owned()));
+    each_secret(&value, &shape(), &mut Vec::new(), &mut |_, secret| found.push(secret.to_owned()));
     Some(found)
 }
 
@@ -68,7 +68,7 @@ fn masked(text: &str, kept: &[String]) -> Option<String> {
     let value: Value = serde_yaml::from_str(text).ok()?;
     let document = Document::from_str_relaxed(text).0;
     let (mut hidden, mut all) = (Vec::new(), true);
-    each_secret(&value, &shape()?, &mut Vec::new(), &mut |path, secret| {
+    each_secret(&value, &shape(), &mut Vec::new(), &mut |path, secret| {
         let word = if kept.iter().any(|old| old == secret) { Secret::HIDDEN } else { "(hidden, new)" };
         all &= put(&document, path, word).is_some();
         hidden.push(secret.to_owned());
@@ -99,10 +99,6 @@ fn put(document: &Document, path: &[Step], word: &str) -> Option<()> {
 enum Step {
     Key(String),
     Item(usize),
-}
-
-fn shape() -> Option<Value> {
-    serde_yaml::to_value(Config::example()).ok()
 }
 
 /// Calls for each secret that is not empty, with the way to it.

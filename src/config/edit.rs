@@ -65,7 +65,7 @@ fn set_list(section: &Mapping, key: &str, items: &[Value]) {
         section.set(key, list);
         return;
     };
-    let before: Vec<_> = list.values().map(|item| item.as_scalar().map_or_else(String::new, |item| item.as_string())).collect();
+    let before: Vec<_> = list.values().map(|item| item.as_scalar().map_or_else(String::new, yaml_edit::Scalar::as_string)).collect();
     let after: Vec<_> = items.iter().map(typed).collect();
     // From the end, so that the places before stay what they are. What is new comes first, since an empty list has no style.
     for step in similar::capture_diff_slices(Algorithm::Myers, &before, &after).into_iter().rev() {

@@ -11,6 +11,7 @@ use super::{
     diagnose::words,
     file::{parse, read},
     in_force::{explain, show},
+    shape,
 };
 
 /// The sections that a form does not show as fields: one is not changed there, one is a list of people.
@@ -106,12 +107,13 @@ impl Standing {
     /// Every setting that can be changed in a form, section by section.
     #[must_use]
     pub fn sections(&self) -> Vec<Section> {
-        let (defaults, example) = (mapping(&Config::default()), mapping(&Config::example()));
+        let defaults = serde_yaml::to_value(Config::default()).unwrap_or_default();
+        let Value::Mapping(shape) = shape() else { return Vec::new() };
         let mut looked_at = Report::default();
         Config::default().validate(&mut looked_at);
         let ranges = looked_at.into_ranges();
         let mut sections = Vec::new();
-        for (section, shapes) in example {
+        for (section, shapes) in shape {
             let (Some(section), Some(shapes)) = (section.as_str(), shapes.as_mapping()) else { continue };
             if APART.contains(&section) {
                 continue;
@@ -190,6 +192,23 @@ pub(super) fn typed(value: &Value) -> String {
     }
 }
 
-pub(super) fn mapping(config: &Config) -> Mapping {
-    serde_yaml::to_value(config).ok().and_then(|value| value.as_mapping().cloned()).unwrap_or_default()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever a setting is called that nobody may read: its type says so, also where it is empty.
+    #[test]
+    fn secrets_are_told_from_texts_by_their_type() {
+        let shape = shape();
+        assert_eq!(shape["security"]["secret"].as_str(), Some(Secret::HIDDEN));
+        assert_eq!(shape["security"]["previous_secrets"][0].as_str(), Some(Secret::HIDDEN));
+        // This one is empty in the example.
+        assert_eq!(shape["users"][0]["password"].as_str(), Some(Secret::HIDDEN));
+        assert_eq!(shape["server"]["listen"].as_str(), Some("127.0.0.1:8080"));
+        let hidden = Value::from(Secret::HIDDEN);
+        assert_eq!(kind_of("a.password", &hidden, &Value::from("x")), Kind::Secret(true));
+        assert_eq!(kind_of("a.password", &hidden, &Value::from("")), Kind::Secret(false));
+        assert_eq!(kind_of("a.passwords", &Value::Sequence(vec![hidden]), &Value::Null), Kind::ByHand);
+        assert_eq!(kind_of("a.switch", &Value::from(true), &Value::Null), Kind::Switch);
+    }
 }

@@ -26,8 +26,8 @@ mod zip;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_yaml::Value;
 
-use self::{diagnose::Report, secret::looks_weak};
 pub use self::{
     change::{Change, Changed, Refusal, Typed},
     diagnose::{Problem, Problems},
@@ -51,6 +51,7 @@ pub use self::{
     users::{Role, UserConfig},
     zip::ZipConfig,
 };
+use self::{diagnose::Report, secret::looks_weak};
 
 /// The commented file that the first start writes: every setting with its default.
 pub const SAMPLE: &str = include_str!("sample.yml");
@@ -118,6 +119,24 @@ impl Config {
         let secret = Secret::new("the output of: openssl rand -base64 32");
         let user = UserConfig { name: "admin".to_owned(), role: Role::Operator, password: Secret::new("") };
         Self { security: SecurityConfig { secret: secret.clone(), previous_secrets: vec![secret] }, users: vec![user], ..Self::default() }
+    }
+}
+
+/// What every key takes: the example, in which each secret is hidden, and only secrets are. One that is empty there gives
+/// itself away once something stands in it.
+fn shape() -> Value {
+    let mut shape = serde_yaml::to_value(Config::example()).unwrap_or_default();
+    fill(&mut shape);
+    let filled: Option<Config> = serde_yaml::from_value(shape.clone()).ok();
+    filled.and_then(|filled| serde_yaml::to_value(filled).ok()).unwrap_or(shape)
+}
+
+fn fill(value: &mut Value) {
+    match value {
+        Value::Mapping(entries) => entries.values_mut().for_each(fill),
+        Value::Sequence(items) => items.iter_mut().for_each(fill),
+        Value::String(text) if text.is_empty() => "something".clone_into(text),
+        _ => {}
     }
 }
 

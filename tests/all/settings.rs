@@ -31,7 +31,8 @@ impl Running {
     fn start_with(more: &str) -> Self {
         let folder = TempDir::new().expect("a folder");
         let config = crate::support::config_text(&folder.path().join("uploads"));
-        let config = config.replace("  reserve_mib: 1\n", "  reserve_mib: 1\n  extensions:\n    # Tables.\n    - csv # most of them\n    - dat\n");
+        let config =
+            config.replace("  reserve_mib: 1\n", "  reserve_mib: 1\n  extensions:\n    # Tables.\n    - csv # most of them\n    - dat\n");
         std::fs::write(folder.path().join("config.yml"), config + more).expect("a config");
         let program = Program::in_folder(folder.path()).start();
         let operator = program.researcher();
@@ -115,11 +116,17 @@ fn fields(page: &str) -> Form {
     let mut form = Form::new();
     for piece in page.split('<') {
         let (tag, text) = piece.split_once('>').unwrap_or((piece, ""));
-        let Some(name) = attribute(tag, "name").filter(|_| ["input ", "textarea "].iter().any(|kind| tag.starts_with(kind))) else { continue };
+        let Some(name) = attribute(tag, "name").filter(|_| ["input ", "textarea "].iter().any(|kind| tag.starts_with(kind))) else {
+            continue;
+        };
         if tag.contains("type=\"checkbox\"") && !tag.contains(" checked") {
             continue;
         }
-        let value = if tag.starts_with("textarea") { unescaped(text.trim_start_matches('\n')) } else { attribute(tag, "value").unwrap_or_default() };
+        let value = if tag.starts_with("textarea") {
+            unescaped(text.trim_start_matches('\n'))
+        } else {
+            attribute(tag, "value").unwrap_or_default()
+        };
         form.insert(name, value);
     }
     for select in page.split("<select ").skip(1) {
@@ -219,7 +226,10 @@ async fn a_wrong_value_is_told_at_its_field_and_what_was_typed_is_kept() {
     let mut form = fields(&page(running.send("preview", &wrong).await, 422).await);
     form.insert("limits.stall_seconds".to_owned(), "61".to_owned());
     let again = page(running.send("preview", &form).await, 422).await;
-    assert!(again.split("id=\"wrong-server.trusted_proxies\"").nth(1).is_some_and(|told| told.contains("ine 2: write an address")), "{again}");
+    assert!(
+        again.split("id=\"wrong-server.trusted_proxies\"").nth(1).is_some_and(|told| told.contains("ine 2: write an address")),
+        "{again}"
+    );
     form.insert("server.trusted_proxies".to_owned(), "10.0.0.0/8".to_owned());
     let preview = page(running.send("preview", &form).await, 200).await;
     let back = fields(&page(running.send("edit", &fields(&preview)).await, 200).await);

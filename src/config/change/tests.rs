@@ -15,7 +15,11 @@ fn filled() -> String {
 
 fn standing(text: &str) -> Standing {
     let value: Value = serde_yaml::from_str(text).expect("yaml");
-    Standing { path: Path::new("/srv/conf/config.yml").to_owned(), text: text.to_owned(), value: value.as_mapping().expect("settings").clone() }
+    Standing {
+        path: Path::new("/srv/conf/config.yml").to_owned(),
+        text: text.to_owned(),
+        value: value.as_mapping().expect("settings").clone(),
+    }
 }
 
 fn change(text: &str, typed: &[(&str, &str)]) -> Result<Change, Refusal> {
@@ -107,7 +111,10 @@ fn every_problem_stands_at_its_field() {
 
 #[test]
 fn users_come_change_and_go_and_their_neighbours_stay() {
-    let text = filled().replace("\nlog:", "  # of the other house\n  - name: other\n    role: researcher # for now\n    password: tuesday umbrella quartz lantern\n\nlog:");
+    let text = filled().replace(
+        "\nlog:",
+        "  # of the other house\n  - name: other\n    role: researcher # for now\n    password: tuesday umbrella quartz lantern\n\nlog:",
+    );
     let new = [("new.name", "third"), ("new.role", "researcher"), ("new.password", "winter gravel marble anchor")];
     assert_eq!(lines(&text, &new), ["+  - name: third", "+    role: researcher", "+    password: winter gravel marble anchor"]);
     assert_eq!(

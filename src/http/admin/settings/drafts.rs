@@ -30,6 +30,7 @@ pub struct Drafts(Mutex<BTreeMap<Key, Draft>>);
 
 impl Drafts {
     /// A name for a new form.
+    #[must_use]
     pub fn fresh() -> String {
         BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 15]>())
     }

@@ -137,14 +137,7 @@ impl Desk {
     }
 
     /// The form, with what was typed and what is wrong with it.
-    async fn form(
-        &self,
-        source: &Source,
-        standing: &Standing,
-        filled: Filled,
-        note: Note,
-        refusal: Refusal,
-    ) -> Result<Response, Problem> {
+    async fn form(&self, source: &Source, standing: &Standing, filled: Filled, note: Note, refusal: Refusal) -> Result<Response, Problem> {
         let secrets: BTreeMap<String, Secret> = self.drafts.secrets(&filled.key);
         let mut sheet = Sheet { standing, typed: &filled.typed, secrets: &secrets, refusal };
         let page = FormPage {
