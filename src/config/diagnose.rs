@@ -140,20 +140,20 @@ fn compare(path: &str, value: &Value, shape: &Value, report: &mut Report) {
     }
 }
 
-/// The words of a setting that takes one of a few.
-pub(super) fn words(path: &str) -> Option<&'static [&'static str]> {
-    match path {
-        "log.format" => Some(&["text", "json"]),
-        "log.level" => Some(&["error", "warn", "info", "debug", "trace"]),
-        _ if path.starts_with("users[") && path.rsplit('.').next() == Some("role") => Some(&["researcher", "operator"]),
-        _ => None,
-    }
+/// The words of a setting that takes one of a few; none where it takes any.
+pub(super) fn words(path: &str) -> Vec<&'static str> {
+    let words: &[&'static str] = match path {
+        "log.format" => &["text", "json"],
+        "log.level" => &["error", "warn", "info", "debug", "trace"],
+        _ if path.starts_with("users[") && path.rsplit('.').next() == Some("role") => &["researcher", "operator"],
+        _ => return Vec::new(),
+    };
+    words.to_vec()
 }
 
 fn check_word(path: &str, given: &str, report: &mut Report) {
-    if let Some(words) = words(path)
-        && !words.contains(&given)
-    {
+    let words = words(path);
+    if !words.is_empty() && !words.contains(&given) {
         report.say(path, format!("write one of: {}", words.join(", ")));
     }
 }

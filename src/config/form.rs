@@ -7,7 +7,7 @@ use serde_yaml::{Mapping, Value};
 use sha2::{Digest, Sha256};
 
 use super::{
-    AT_START, Config, OpenError, Report, Role, Secret,
+    AT_START, Config, OpenError, Role, Secret,
     diagnose::words,
     file::{parse, read},
     in_force::{explain, show},
@@ -25,7 +25,7 @@ pub enum Kind {
     /// A text on one line.
     Text,
     /// One of a few words.
-    Choice(&'static [&'static str]),
+    Choice(Vec<&'static str>),
     /// True or false.
     Switch,
     /// Several texts, or numbers.
@@ -109,9 +109,7 @@ impl Standing {
     pub fn sections(&self) -> Vec<Section> {
         let defaults = serde_yaml::to_value(Config::default()).unwrap_or_default();
         let Value::Mapping(shape) = shape() else { return Vec::new() };
-        let mut looked_at = Report::default();
-        Config::default().validate(&mut looked_at);
-        let ranges = looked_at.into_ranges();
+        let ranges = Config::default().validate().into_ranges();
         let mut sections = Vec::new();
         for (section, shapes) in shape {
             let (Some(section), Some(shapes)) = (section.as_str(), shapes.as_mapping()) else { continue };
@@ -173,7 +171,10 @@ fn kind_of(name: &str, shape: &Value, value: &Value) -> Kind {
         Value::Number(_) => Kind::Number(None),
         Value::Bool(_) => Kind::Switch,
         shape if is_secret(shape) => Kind::Secret(value.as_str().is_some_and(|text| !text.is_empty() && text != Secret::HIDDEN)),
-        Value::String(_) => words(name).map_or(Kind::Text, Kind::Choice),
+        Value::String(_) => match words(name) {
+            words if words.is_empty() => Kind::Text,
+            words => Kind::Choice(words),
+        },
         Value::Sequence(items) => match items.first() {
             None => Kind::List { numbers: false },
             Some(item) if item.is_mapping() || item.is_sequence() || is_secret(item) => Kind::ByHand,

@@ -93,25 +93,26 @@ impl Config {
     /// Everything that is wrong with it, at once.
     pub fn parse(text: &str, folder: &Path) -> Result<Self, Problems> {
         let mut config: Self = diagnose::deserialize(text, &Self::example())?;
-        let mut report = Report::default();
-        config.validate(&mut report);
-        report.into_result(text)?;
+        config.validate().into_result(text)?;
         config.storage.uploads = resolve(folder, &config.storage.uploads);
         Ok(config)
     }
 
-    fn validate(&self, report: &mut Report) {
-        self.server.validate(report);
-        self.storage.validate(report);
-        self.limits.validate(report);
-        self.handshake.validate(report);
-        self.zip.validate(report);
-        self.missing.validate(report);
-        self.trash.validate(report);
-        self.privacy.validate(report);
-        self.security.validate(report);
-        self.metrics.validate(report);
-        users::validate(&self.users, report);
+    /// What is wrong with the values, one by one.
+    fn validate(&self) -> Report {
+        let (config, mut report) = (self, Report::default());
+        config.server.validate(&mut report);
+        config.storage.validate(&mut report);
+        config.limits.validate(&mut report);
+        config.handshake.validate(&mut report);
+        config.zip.validate(&mut report);
+        config.missing.validate(&mut report);
+        config.trash.validate(&mut report);
+        config.privacy.validate(&mut report);
+        config.security.validate(&mut report);
+        config.metrics.validate(&mut report);
+        users::validate(&config.users, &mut report);
+        report
     }
 
     /// A config in which every list has an item: the shape that a file is held against.
