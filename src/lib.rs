@@ -19,6 +19,7 @@
 //! | 5 | [`audit`] | who did what |
 //! | 5 | [`reload`] | the config's file while the server runs: read anew or changed, looked at, put in force |
 //! | 4 | [`roller`] | the rolling zip: mark, coalesce, roll, publish, barrier |
+//! | 4 | [`runs`] | what a run says of itself, read off its files; what is missing |
 //! | 3 | [`archive`], [`catalog`] | pure zip making; SQL |
 //! | 2 | [`storage`], [`config`] | bytes on disk; `conf/config.yml`, which may change while the server runs |
 //! | 2 | [`ledger`] | what must outlive the catalog: datasets that were erased, devices that were shut out |
@@ -44,5 +45,6 @@ pub mod recent;
 pub mod recordings;
 pub mod reload;
 pub mod roller;
+pub mod runs;
 pub mod server;
 pub mod storage;

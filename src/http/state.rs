@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use tokio_util::task::TaskTracker;
 
-use super::{admin::settings::Drafts, health::LastLook, limits::Limits, passwords::Passwords};
-use crate::{audit::Audit, config::Settings, handshake::Handshake, recordings::Recordings, roller::Roller, storage::Storage};
+use super::{health::LastLook, limits::Limits, passwords::Passwords};
+use crate::{audit::Audit, config::Settings, handshake::Handshake, recordings::Recordings, roller::Roller, runs::Reader, storage::Storage};
 
 /// Everything that the handlers work with. Cheap to clone.
 #[derive(Clone, FromRef)]
@@ -17,6 +17,8 @@ pub struct App {
     pub recordings: Recordings,
     /// Zips.
     pub roller: Roller,
+    /// What runs say of themselves, and what is missing.
+    pub reader: Reader,
     /// Files.
     pub storage: Storage,
     /// What nobody may exceed.
@@ -28,7 +30,7 @@ pub struct App {
     /// The settings in force.
     pub settings: Settings,
     /// Changes of the settings that are on their way.
-    pub drafts: Arc<Drafts>,
+    pub drafts: Arc<super::Drafts>,
     /// The last look at the house's health.
     pub last_look: LastLook,
     /// Work that must not end with the connection that began it.
