@@ -18,6 +18,7 @@
 //! | 5 | [`recordings`], [`handshake`] | use cases: receive, browse, describe, decide, recover; ask, grant, collect, revoke |
 //! | 5 | [`audit`] | who did what |
 //! | 5 | [`alerts`] | what somebody should know, told once over each way: mail, webhook |
+//! | 5 | [`reload`] | the config's file while the server runs: read anew or changed, looked at, put in force |
 //! | 4 | [`roller`] | the rolling zip: mark, coalesce, roll, publish, barrier |
 //! | 4 | [`runs`] | what a run says of itself, read off its files; what is missing |
 //! | 3 | [`archive`], [`catalog`] | pure zip making; SQL |
@@ -44,6 +45,7 @@ pub mod metrics;
 pub mod outside;
 pub mod recent;
 pub mod recordings;
+pub mod reload;
 pub mod roller;
 pub mod runs;
 pub mod server;

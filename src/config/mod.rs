@@ -1,9 +1,12 @@
 //! `conf/config.yml`: one file per section here, with its defaults and its `validate`; `sample.yml` documents them all.
 
 mod alerts;
+mod change;
 mod diagnose;
+mod diff;
 mod edit;
 mod file;
+mod form;
 mod handshake;
 mod in_force;
 mod limits;
@@ -15,6 +18,7 @@ mod secret;
 mod security;
 mod server;
 mod settings;
+mod source;
 mod storage;
 mod trash;
 mod users;
@@ -23,11 +27,15 @@ mod zip;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_yaml::Value;
 
 pub use self::{
     alerts::{AlertKind, AlertsConfig, Sending, SmtpSecurity, WebhookFormat, webhook_server},
+    change::{Change, Changed, Refusal, Typed},
     diagnose::{Problem, Problems},
+    diff::{DiffLine, Side},
     file::{Draft, FirstPassword, OpenError, check, hash_password, open, rotate_secret},
+    form::{Field, Kind, Section, Standing},
     handshake::HandshakeConfig,
     in_force::SettingInForce,
     limits::{LimitsConfig, Quota},
@@ -38,7 +46,8 @@ pub use self::{
     secret::Secret,
     security::SecurityConfig,
     server::ServerConfig,
-    settings::{Replaced, Settings},
+    settings::{AT_START, Replaced, Settings},
+    source::Source,
     storage::StorageConfig,
     trash::TrashConfig,
     users::{Role, UserConfig},
@@ -88,7 +97,14 @@ impl Config {
     /// Everything that is wrong with it, at once.
     pub fn parse(text: &str, folder: &Path) -> Result<Self, Problems> {
         let mut config: Self = diagnose::deserialize(text, &Self::example())?;
-        let mut report = Report::default();
+        config.validate().into_result(text)?;
+        config.storage.uploads = resolve(folder, &config.storage.uploads);
+        Ok(config)
+    }
+
+    /// What is wrong with the values, one by one.
+    fn validate(&self) -> Report {
+        let (config, mut report) = (self, Report::default());
         config.server.validate(&mut report);
         config.storage.validate(&mut report);
         config.limits.validate(&mut report);
@@ -101,9 +117,7 @@ impl Config {
         config.alerts.validate(&mut report);
         config.metrics.validate(&mut report);
         users::validate(&config.users, &mut report);
-        report.into_result(text)?;
-        config.storage.uploads = resolve(folder, &config.storage.uploads);
-        Ok(config)
+        report
     }
 
     /// A config in which every list has an item: the shape that a file is held against.
@@ -113,6 +127,24 @@ impl Config {
         let alerts = AlertsConfig { mail_to: vec!["study@example.org".to_owned()], ..AlertsConfig::default() };
         let security = SecurityConfig { secret: secret.clone(), previous_secrets: vec![secret] };
         Self { security, users: vec![user], alerts, ..Self::default() }
+    }
+}
+
+/// What every key takes: the example, in which each secret is hidden, and only secrets are. One that is empty there gives
+/// itself away once something stands in it.
+fn shape() -> Value {
+    let mut shape = serde_yaml::to_value(Config::example()).unwrap_or_default();
+    fill(&mut shape);
+    let filled: Option<Config> = serde_yaml::from_value(shape.clone()).ok();
+    filled.and_then(|filled| serde_yaml::to_value(filled).ok()).unwrap_or(shape)
+}
+
+fn fill(value: &mut Value) {
+    match value {
+        Value::Mapping(entries) => entries.values_mut().for_each(fill),
+        Value::Sequence(items) => items.iter_mut().for_each(fill),
+        Value::String(text) if text.is_empty() => "something".clone_into(text),
+        _ => {}
     }
 }
 

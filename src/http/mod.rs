@@ -29,16 +29,17 @@ use axum::{
 };
 use tower_http::csrf::CsrfLayer;
 
-use self::{
-    admin::{devices, front, quarantine, recordings, requests, settings},
-    error::{Problem, in_a_page, in_json, in_the_callers_voice, in_the_wires_voice},
-    observe::{route_of, with_its_route},
-};
 pub use self::{
+    admin::settings::Drafts,
     limits::{AtOnce, Limits, customer},
     observe::observed,
     passwords::Passwords,
     state::App,
+};
+use self::{
+    admin::{devices, front, quarantine, recordings, requests, settings},
+    error::{Problem, in_a_page, in_json, in_the_callers_voice, in_the_wires_voice},
+    observe::{route_of, with_its_route},
 };
 
 /// How soon to come again to a server that stops, in seconds.
@@ -131,6 +132,9 @@ fn pages() -> Router<App> {
         .route("/quarantine/{id}/release", post(quarantine::release_on_page))
         .route("/quarantine/{id}/discard", post(quarantine::discard_on_page))
         .route("/settings/", get(settings::page))
+        .route("/settings/preview", post(settings::preview))
+        .route("/settings/edit", post(settings::edit))
+        .route("/settings/save", post(settings::save))
         .layer(map_response(in_a_page))
         .layer(map_response(gatekeeper::no_store))
         .layer(CsrfLayer::new())

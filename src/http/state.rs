@@ -29,6 +29,8 @@ pub struct App {
     pub passwords: Arc<Passwords>,
     /// The settings in force.
     pub settings: Settings,
+    /// Changes of the settings that are on their way.
+    pub drafts: Arc<super::Drafts>,
     /// The last look at the house's health.
     pub last_look: LastLook,
     /// Work that must not end with the connection that began it.

@@ -121,6 +121,7 @@ impl House {
             limits: Arc::new(Limits::new(settings.clone(), carried.at_once)),
             passwords: Arc::new(Passwords::new(settings.clone())),
             settings,
+            drafts: Arc::default(),
             last_look: Arc::default(),
             tasks: tasks.clone(),
         };

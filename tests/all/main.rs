@@ -25,6 +25,7 @@ mod races;
 mod readme;
 mod reindex;
 mod reload;
+mod settings;
 mod simulate;
 mod start;
 mod stop;
