@@ -6,7 +6,7 @@ use axum::extract::FromRef;
 use tokio_util::task::TaskTracker;
 
 use super::{health::LastLook, limits::Limits, passwords::Passwords};
-use crate::{config::Settings, handshake::Handshake, recordings::Recordings, roller::Roller, storage::Storage};
+use crate::{audit::Audit, config::Settings, handshake::Handshake, recordings::Recordings, roller::Roller, storage::Storage};
 
 /// Everything that the handlers work with. Cheap to clone.
 #[derive(Clone, FromRef)]
@@ -21,6 +21,8 @@ pub struct App {
     pub storage: Storage,
     /// What nobody may exceed.
     pub limits: Arc<Limits>,
+    /// Who did what.
+    pub audit: Audit,
     /// Who may see the admin pages.
     pub passwords: Arc<Passwords>,
     /// The settings in force.

@@ -3,10 +3,12 @@
 mod dataset;
 mod device;
 mod file;
+mod tag;
 
 pub use dataset::DatasetId;
 pub use device::{DeviceId, Identifier};
 pub use file::{FileId, FileName, Kind, extension_of, fold};
+pub use tag::{ParticipantId, Tag};
 
 /// Why a piece of text is not the id or name that it should be. The message says what to send instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

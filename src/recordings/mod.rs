@@ -1,6 +1,8 @@
 //! What can be done with recordings: receive, browse, decide over quarantine, recover, reindex.
 
 mod browse;
+mod collection;
+mod describe;
 mod forecast;
 mod health;
 mod quarantine;
@@ -12,7 +14,9 @@ mod turns;
 
 use std::{io, sync::Arc};
 
-pub use browse::{Contents, Totals};
+pub use browse::{Contents, Listed, Totals};
+pub use collection::{CollectError, Collection};
+pub use describe::{Change, DescribeError};
 pub use health::Health;
 pub use quarantine::DecideError;
 pub use receive::{Receipt, Upload};

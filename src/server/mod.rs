@@ -13,6 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::connections::Door;
 pub use self::handles::raise_handle_limit;
 use crate::{
+    audit::Audit,
     catalog::{Catalog, CatalogError},
     config::Settings,
     handshake::Handshake,
@@ -109,6 +110,7 @@ impl House {
         warn_of_lockouts(&handshake).await?;
         tasks.spawn(supervisor::keep_telling(catalog.clone(), stop.clone()));
         let app = App {
+            audit: Audit::new(catalog.clone()),
             handshake,
             recordings,
             roller,

@@ -227,7 +227,17 @@ async fn the_list_is_paged_by_key_and_every_recording_is_on_one_page() {
     expected.sort();
     assert_eq!((sorted.len(), found.len()), (120, 120));
     assert_eq!(sorted, expected);
-    for query in ["after=nonsense", "after=1-2", "from=x", "device=y"] {
+    for query in [
+        "after=nonsense",
+        "after=1.",
+        "after=1.x",
+        "sort=up",
+        "verdict=good",
+        "from=2026-11-21&to=2026-11-20",
+        "participant=p",
+        "from=x",
+        "device=y",
+    ] {
         let answer = house.researcher().get(&format!("/api/v1/datasets?{query}")).await;
         assert_eq!(
             (answer.status().as_u16(), &answer.headers()["content-type"]),
