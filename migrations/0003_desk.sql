@@ -14,8 +14,8 @@ ALTER TABLE datasets ADD COLUMN revision BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE datasets ADD COLUMN deleted_at BIGINT;                            -- in the trash since
 ALTER TABLE datasets ADD COLUMN deleted_by TEXT;
 
--- Read off its files, behind the uploads' back. described: the value of changes that this reflects.
-ALTER TABLE datasets ADD COLUMN described BIGINT NOT NULL DEFAULT 0;
+-- Read off its files, behind the uploads' back. described: the value of changes that this reflects; -1: nothing was read yet.
+ALTER TABLE datasets ADD COLUMN described BIGINT NOT NULL DEFAULT -1;
 ALTER TABLE datasets ADD COLUMN weight BIGINT;                                -- its bytes at that time
 ALTER TABLE datasets ADD COLUMN started_at BIGINT;                            -- of the run; none where no plausible time is known
 ALTER TABLE datasets ADD COLUMN ended_at BIGINT;

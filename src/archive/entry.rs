@@ -11,7 +11,7 @@ const DEFLATE_LEVEL: i64 = 3;
 /// From this size on an entry takes the zip64 form; deflated, a file may grow a little.
 const LARGE: u64 = 0xf000_0000;
 
-/// An entry of a dataset's zip.
+/// An entry of a zip.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Its name in the zip.
@@ -46,7 +46,7 @@ impl Entry {
 }
 
 /// A zip's time has no zone and two seconds a step; ours is UTC. What lies outside 1980 to 2107 becomes 1980.
-fn dos_time(millis: i64) -> DateTime {
+pub(super) fn dos_time(millis: i64) -> DateTime {
     jiff::Timestamp::from_millisecond(millis)
         .ok()
         .map(|time| time.to_zoned(jiff::tz::TimeZone::UTC))

@@ -1,6 +1,7 @@
-//! The rolling zip's next generation, as a pure function: the last generation and new entries in, a zip out. No clock, no
-//! catalog, no threads.
+//! The rolling zip's next generation, as a pure function: the last generation and new entries in, a zip out. And the layout of
+//! one zip of many datasets. No clock, no catalog, no threads.
 
+mod bundle;
 mod entry;
 
 use std::{
@@ -10,6 +11,7 @@ use std::{
 
 use zip::{ZipArchive, ZipWriter, result::ZipError};
 
+pub use bundle::Bundle;
 pub use entry::Entry;
 
 /// What a new generation cost.

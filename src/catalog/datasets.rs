@@ -1,6 +1,9 @@
 //! Datasets: issued, claimed, listed, and how far their zips have come.
 
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sqlx::{QueryBuilder, Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
     Catalog, CatalogError, Millis, RecordError,
@@ -10,7 +13,7 @@ use super::{
 };
 use crate::{
     config::Quota,
-    ids::{DatasetId, DeviceId, Identifier},
+    ids::{DatasetId, DeviceId, Identifier, Malformed, ParticipantId, Tag},
 };
 
 /// A dataset as the catalog knows it.
@@ -18,10 +21,14 @@ use crate::{
 pub struct Dataset {
     /// Its uuid.
     pub uuid: DatasetId,
+    /// Its place in the order in which datasets came.
+    pub number: i64,
     /// Whose it is; `None` where it was found on the disk and no device has claimed it.
     pub device: Option<DeviceId>,
     /// What that device called itself.
     pub identifier: Option<Identifier>,
+    /// The name that people gave to the device; empty where they gave none.
+    pub device_name: String,
     /// When its uuid was issued, or first seen.
     pub created_at: Millis,
     /// When a file last came or went.
@@ -34,37 +41,141 @@ pub struct Dataset {
     pub zip_is_fresh: bool,
     /// Why the last attempt to roll the zip failed.
     pub zip_error: Option<String>,
+    /// Its bytes when it was last sorted by size.
+    pub weight: i64,
+    /// What people say of it.
+    pub notes: Notes,
+    /// What its files say of it.
+    pub run: Run,
+    /// Who wore the device.
+    pub participant: Option<(ParticipantId, Tag)>,
+    /// Whether a person said who wore it, also where that is nobody.
+    pub participant_by_hand: bool,
+    /// Since when it is in the trash, and who put it there.
+    pub deleted: Option<(Millis, String)>,
+}
+
+/// What people say of a dataset.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// One line; empty where nobody gave it a title.
+    pub title: String,
+    /// Whether it is any good.
+    pub verdict: Option<Verdict>,
+    /// Why; may be empty.
+    pub verdict_reason: String,
+    /// Counts the edits.
+    pub revision: i64,
+}
+
+/// Whether a recording is any good, as a person says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It can be used.
+    Usable,
+    /// Somebody should look again.
+    Doubtful,
+    /// It cannot be used.
+    Unusable,
+}
+
+impl Verdict {
+    /// Every verdict.
+    pub const ALL: [Self; 3] = [Self::Usable, Self::Doubtful, Self::Unusable];
+
+    /// The word for it in the catalog, in JSON and on pages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Usable => "usable",
+            Self::Doubtful => "doubtful",
+            Self::Unusable => "unusable",
+        }
+    }
+}
+
+impl FromStr for Verdict {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let malformed = Malformed("not a verdict: usable, doubtful or unusable");
+        Self::ALL.into_iter().find(|verdict| verdict.as_str() == text).ok_or(malformed)
+    }
+}
+
+/// What the files of a dataset say of the run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Run {
+    /// When it began; `None` where no plausible time is known.
+    pub started_at: Option<Millis>,
+    /// When it ended.
+    pub ended_at: Option<Millis>,
+    /// The app's count of runs.
+    pub number: Option<i64>,
+    /// The app's version.
+    pub app_version: Option<String>,
+    /// The detection model that the watch ran.
+    pub model: Option<String>,
 }
 
 impl Dataset {
-    fn read(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+    /// Everything that [`Dataset::read`] reads: datasets as `d`.
+    pub(super) const SELECT: &str = "SELECT d.*, v.identifier, v.name AS device_name, p.label FROM datasets d \
+        LEFT JOIN devices v ON v.id = d.device LEFT JOIN participants p ON p.id = d.participant";
+
+    pub(super) fn read(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let participant = parsed_or_null(row, "participant")?.zip(row.try_get::<Option<String>, _>("label")?.map(Tag::from_catalog));
+        let deleted_by = row.try_get::<Option<String>, _>("deleted_by")?.unwrap_or_default();
         Ok(Self {
             uuid: parsed(row, "uuid")?,
+            number: row.try_get("number")?,
             device: parsed_or_null(row, "device")?,
             identifier: row.try_get::<Option<&str>, _>("identifier")?.and_then(|text| text.parse().ok()),
+            device_name: row.try_get::<Option<String>, _>("device_name")?.unwrap_or_default(),
             created_at: row.try_get("created_at")?,
             updated_at: row.try_get("updated_at")?,
             files: to_u64(row.try_get("files")?),
             bytes: to_u64(row.try_get("bytes")?),
             zip_is_fresh: row.try_get::<i64, _>("changes")? == row.try_get::<i64, _>("zipped")?,
             zip_error: row.try_get("zip_error")?,
+            weight: row.try_get::<Option<i64>, _>("weight")?.unwrap_or(0),
+            notes: Notes::read(row)?,
+            run: Run::read(row)?,
+            participant,
+            participant_by_hand: row.try_get::<i64, _>("participant_by_hand")? != 0,
+            deleted: row.try_get::<Option<Millis>, _>("deleted_at")?.map(|at| (at, deleted_by)),
+        })
+    }
+
+    /// The name of the watch to show; `None` for a dataset that was found on the disk.
+    #[must_use]
+    pub fn watch(&self) -> Option<&str> {
+        if self.device_name.is_empty() { self.identifier.as_ref().map(Identifier::alias) } else { Some(&self.device_name) }
+    }
+}
+
+impl Notes {
+    fn read(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            title: row.try_get("title")?,
+            verdict: row.try_get::<Option<&str>, _>("verdict")?.and_then(|text| text.parse().ok()),
+            verdict_reason: row.try_get("verdict_reason")?,
+            revision: row.try_get("revision")?,
         })
     }
 }
 
-/// Which datasets to list.
-#[derive(Debug, Clone, Default)]
-pub struct DatasetFilter {
-    /// Text that the uuid or the device's identifier contains.
-    pub text: Option<String>,
-    /// Of this device.
-    pub device: Option<DeviceId>,
-    /// Created at or after this time.
-    pub from: Option<Millis>,
-    /// Created before this time.
-    pub to: Option<Millis>,
-    /// The last dataset of the page before.
-    pub after: Option<(Millis, DatasetId)>,
+impl Run {
+    fn read(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            started_at: row.try_get("started_at")?,
+            ended_at: row.try_get("ended_at")?,
+            number: row.try_get("run_number")?,
+            app_version: row.try_get("app_version")?,
+            model: row.try_get("model")?,
+        })
+    }
 }
 
 /// How far a dataset's zip has come.
@@ -94,7 +205,8 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`].
     pub async fn found_dataset(&self, uuid: DatasetId) -> Result<(), CatalogError> {
-        sqlx::query("INSERT INTO datasets (uuid, created_at, updated_at) VALUES ($1, $2, $2) ON CONFLICT DO NOTHING")
+        sqlx::query("INSERT INTO datasets (uuid, created_at, updated_at, number) VALUES ($1, $2, $2, (SELECT COALESCE(MAX(number), 0) + 1 FROM datasets)) \
+             ON CONFLICT DO NOTHING")
             .bind(uuid.to_string())
             .bind(now())
             .execute(&self.write)
@@ -107,36 +219,9 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`].
     pub async fn dataset(&self, uuid: DatasetId) -> Result<Option<Dataset>, CatalogError> {
-        let row = sqlx::query("SELECT d.*, v.identifier FROM datasets d LEFT JOIN devices v ON v.id = d.device WHERE uuid = $1")
-            .bind(uuid.to_string())
-            .fetch_optional(&self.read)
-            .await?;
+        let mut query = QueryBuilder::new(Dataset::SELECT);
+        let row = query.push(" WHERE uuid = ").push_bind(uuid.to_string()).build().fetch_optional(&self.read).await?;
         Ok(row.as_ref().map(Dataset::read).transpose()?)
-    }
-
-    /// The datasets that a filter lets through, newest first, at most `most`.
-    ///
-    /// # Errors
-    /// [`CatalogError`].
-    pub async fn datasets(&self, filter: &DatasetFilter, most: u32) -> Result<Vec<Dataset>, CatalogError> {
-        let (before, before_uuid) = filter.after.map_or((Millis::MAX, String::new()), |(at, uuid)| (at, uuid.to_string()));
-        let rows = sqlx::query(
-            "SELECT d.*, v.identifier FROM datasets d LEFT JOIN devices v ON v.id = d.device \
-             WHERE (d.created_at, d.uuid) < ($1, $2) AND d.created_at >= $3 AND d.created_at < $4 \
-             AND ($5 IS NULL OR d.device = $5) \
-             AND ($6 IS NULL OR INSTR(d.uuid, LOWER($6)) > 0 OR INSTR(LOWER(v.identifier), LOWER($6)) > 0) \
-             ORDER BY d.created_at DESC, d.uuid DESC LIMIT $7",
-        )
-        .bind(before)
-        .bind(before_uuid)
-        .bind(filter.from.unwrap_or(Millis::MIN))
-        .bind(filter.to.unwrap_or(Millis::MAX))
-        .bind(filter.device.map(|device| device.to_string()))
-        .bind(filter.text.as_deref())
-        .bind(most)
-        .fetch_all(&self.read)
-        .await?;
-        Ok(rows.iter().map(Dataset::read).collect::<Result<_, _>>()?)
     }
 
     /// How many datasets there are, and the files and bytes in them.
@@ -144,9 +229,12 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`].
     pub async fn totals(&self) -> Result<(u64, u64, u64), CatalogError> {
+        // Devices count what is theirs, so that nobody walks through all datasets; those without a device are few.
         let row = sqlx::query(
-            "SELECT COUNT(*) AS datasets, CAST(COALESCE(SUM(files), 0) AS BIGINT) AS files, \
-             CAST(COALESCE(SUM(bytes), 0) AS BIGINT) AS bytes FROM datasets",
+            "SELECT CAST(SUM(datasets) AS BIGINT) AS datasets, CAST(SUM(files) AS BIGINT) AS files, CAST(SUM(bytes) AS BIGINT) AS bytes FROM ( \
+             SELECT datasets, files, bytes FROM devices UNION ALL \
+             SELECT COUNT(*), COALESCE(SUM(files), 0), COALESCE(SUM(bytes), 0) FROM datasets WHERE device IS NULL UNION ALL \
+             SELECT 0, -COUNT(*), COALESCE(-SUM(size), 0) FROM files WHERE held IS NOT NULL)",
         )
         .fetch_one(&self.read)
         .await?;
@@ -213,7 +301,8 @@ pub(super) async fn claim(tx: &mut SqliteConnection, uuid: DatasetId, device: Op
         return Ok(owner == device);
     }
     sqlx::query(
-        "INSERT INTO datasets (uuid, device, created_at, updated_at) VALUES ($1, $2, $3, $3) \
+        "INSERT INTO datasets (uuid, device, created_at, updated_at, number) \
+         VALUES ($1, $2, $3, $3, (SELECT COALESCE(MAX(number), 0) + 1 FROM datasets)) \
          ON CONFLICT (uuid) DO UPDATE SET device = excluded.device",
     )
     .bind(uuid.to_string())

@@ -70,7 +70,8 @@ pub(super) fn deserialize<T: DeserializeOwned + Default>(text: &str, example: &C
     let value: Value = serde_yaml::from_str(text).map_err(|error| {
         whole(
             error.location().map(|at| at.line()),
-            "this is not YAML: look for a tab, a missing space after a colon, an open quote or bracket, or a key that stands twice",
+            "this is not YAML: look for a tab, a missing space after a colon, an open quote or bracket, a star at the beginning of a text \
+             that is not in quotes, or a key that stands twice",
         )
     })?;
     if value.is_null() {
@@ -114,6 +115,7 @@ fn compare(path: &str, value: &Value, shape: &Value, report: &mut Report) {
         }
         (Value::Sequence(_), _) => report.say(path, "write a list, one item a line behind a dash"),
         (Value::Number(example), given) if !given.is_u64() => report.say(path, format!("write a whole number, for example {example}")),
+        (Value::Bool(_), given) if !given.is_bool() => report.say(path, "write true or false"),
         (Value::String(_), given) if !given.is_string() => {
             report.say(path, "write a text; put it in quotes where it looks like something else");
         }

@@ -9,11 +9,14 @@ mod in_force;
 mod limits;
 mod log;
 mod metrics;
+mod missing;
+mod privacy;
 mod secret;
 mod security;
 mod server;
 mod settings;
 mod storage;
+mod trash;
 mod users;
 mod zip;
 
@@ -30,11 +33,14 @@ pub use self::{
     limits::{LimitsConfig, Quota},
     log::{LogConfig, LogFormat, LogLevel},
     metrics::MetricsConfig,
+    missing::MissingConfig,
+    privacy::PrivacyConfig,
     secret::Secret,
     security::SecurityConfig,
     server::ServerConfig,
     settings::{Replaced, Settings},
     storage::StorageConfig,
+    trash::TrashConfig,
     users::{Role, UserConfig},
     zip::ZipConfig,
 };
@@ -57,6 +63,12 @@ pub struct Config {
     pub handshake: HandshakeConfig,
     /// How zips are kept fresh.
     pub zip: ZipConfig,
+    /// When silence is a sign.
+    pub missing: MissingConfig,
+    /// How long what was deleted can be restored.
+    pub trash: TrashConfig,
+    /// Which files researchers do not get.
+    pub privacy: PrivacyConfig,
     /// What signs the tokens.
     pub security: SecurityConfig,
     /// Who may see the admin pages.
@@ -82,6 +94,9 @@ impl Config {
         config.limits.validate(&mut report);
         config.handshake.validate(&mut report);
         config.zip.validate(&mut report);
+        config.missing.validate(&mut report);
+        config.trash.validate(&mut report);
+        config.privacy.validate(&mut report);
         config.security.validate(&mut report);
         config.alerts.validate(&mut report);
         config.metrics.validate(&mut report);
@@ -136,7 +151,7 @@ mod tests {
         assert_eq!(parsed.storage.uploads, Path::new("/srv/uploads"));
         let written: serde_yaml::Value = serde_yaml::from_str(SAMPLE).expect("yaml");
         let defaults = serde_yaml::to_value(Config::default()).expect("yaml");
-        for section in ["server", "storage", "limits", "handshake", "zip", "alerts", "log", "metrics"] {
+        for section in ["server", "storage", "limits", "handshake", "zip", "missing", "trash", "privacy", "alerts", "log", "metrics"] {
             assert_eq!(written[section], defaults[section], "{section}");
         }
         let keys = |value: &serde_yaml::Value| value.as_mapping().map_or(0, serde_yaml::Mapping::len);
@@ -221,6 +236,9 @@ mod tests {
             ("zip.rolls_at_once", 1, 64),
             ("zip.small_mib", 0, 1 << 20),
             ("zip.quiet_minutes", 1, 10_080),
+            ("missing.silent_hours", 0, 8760),
+            ("missing.unfinished_hours", 1, 8760),
+            ("trash.days", 0, 3650),
             ("alerts.daily_hour", 0, 23),
             ("alerts.disk_days", 1, 3650),
             ("alerts.smtp_port", 1, 65535),
@@ -251,6 +269,9 @@ mod tests {
             ("extensions", "[CSV]", "storage.extensions[0]"),
             ("previous_secrets", "[hunter2]", "security.previous_secrets[0]"),
             ("level", "loud", "log.level"),
+            ("sensitive", "[\"*.3gp\", \"\"]", "privacy.sensitive[1]"),
+            ("sensitive", "[recordings/mic]", "privacy.sensitive[0]"),
+            ("sensitive", "[3]", "privacy.sensitive[0]"),
             ("public_url", "study.example.org", "server.public_url"),
             ("public_url", "https://study.example.org/wearhouse/", "server.public_url"),
             ("about", "[disk, weather]", "alerts.about[1]"),
@@ -265,6 +286,27 @@ mod tests {
             let message = problems(&with(key, value));
             assert!(message.contains(field) && message.lines().count() == 1, "{key}: {value}: {message}");
         }
+    }
+
+    #[test]
+    fn a_setting_that_is_true_or_false_takes_nothing_else() {
+        for good in [true, false] {
+            let parsed = Config::parse(&with("researchers_may_see", &good.to_string()), Path::new("/srv/conf")).expect("good");
+            assert_eq!(parsed.privacy.researchers_may, good);
+        }
+        for bad in ["yes", "1", "\"true\"", "[true]", ""] {
+            let message = problems(&with("researchers_may_see", bad));
+            assert!(
+                message.contains("privacy.researchers_may_see: write true or false") && message.lines().count() == 1,
+                "{bad}: {message}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_pattern_whose_star_is_not_in_quotes_is_told_what_it_lacks() {
+        let message = problems(&with("sensitive", "[*.3gp]"));
+        assert!(message.contains("line ") && message.contains("a star"), "{message}");
     }
 
     #[test]

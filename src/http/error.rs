@@ -15,7 +15,7 @@ use crate::{
     catalog::{CatalogError, RecordError},
     handshake::GrantError,
     ids::Malformed,
-    recordings::{DecideError, ReceiveError},
+    recordings::{CollectError, DecideError, DescribeError, ReceiveError},
     roller::RollError,
 };
 
@@ -210,6 +210,27 @@ impl From<DecideError> for Problem {
         match error {
             DecideError::Gone => Self::new(StatusCode::NOT_FOUND, error.to_string()),
             DecideError::Failed(error) => error.into(),
+        }
+    }
+}
+
+impl From<CollectError> for Problem {
+    fn from(error: CollectError) -> Self {
+        match error {
+            CollectError::Empty => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            CollectError::TooMany => Self::malformed(error.to_string()),
+            CollectError::Catalog(error) => error.into(),
+        }
+    }
+}
+
+impl From<DescribeError> for Problem {
+    fn from(error: DescribeError) -> Self {
+        match error {
+            DescribeError::Gone => Self::not_found("recording"),
+            DescribeError::Overtaken => Self::new(StatusCode::CONFLICT, error.to_string()),
+            DescribeError::TooLong(_) => Self::malformed(error.to_string()),
+            DescribeError::Catalog(error) => error.into(),
         }
     }
 }

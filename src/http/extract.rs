@@ -7,7 +7,7 @@ use std::{
 };
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts, Path, Query},
+    extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Request},
     http::{HeaderMap, request::Parts},
 };
 use ipnet::IpNet;
@@ -22,9 +22,23 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Params<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        match Query::try_from_uri(&parts.uri) {
-            Ok(Query(params)) => Ok(Self(params)),
-            Err(error) => Err(Problem::malformed(format!("the query cannot be read: {}", error.body_text()))),
+        match axum_extra::extract::Query::try_from_uri(&parts.uri) {
+            Ok(axum_extra::extract::Query(params)) => Ok(Self(params)),
+            Err(error) => Err(Problem::malformed(format!("the query cannot be read: {error}"))),
+        }
+    }
+}
+
+/// What a form sent, as `T`. A field may come several times.
+pub struct Form<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        match axum_extra::extract::Form::from_request(request, state).await {
+            Ok(axum_extra::extract::Form(form)) => Ok(Self(form)),
+            Err(error) => Err(Problem::malformed(format!("the form cannot be read: {error}; load the page again"))),
         }
     }
 }

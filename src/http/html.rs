@@ -50,6 +50,12 @@ pub mod filters {
         Ok(utc(Timestamp::from_millisecond(*millis).unwrap_or_default()))
     }
 
+    /// Milliseconds since 1970 as `2026-11-20`, UTC.
+    #[askama::filter_fn]
+    pub fn day(millis: &i64, _: &dyn Values) -> Result<String> {
+        Ok(Timestamp::from_millisecond(*millis).unwrap_or_default().to_zoned(TimeZone::UTC).date().to_string())
+    }
+
     /// The same for a file's time.
     #[askama::filter_fn]
     pub fn file_time(time: &SystemTime, _: &dyn Values) -> Result<String> {
@@ -68,6 +74,16 @@ pub mod filters {
         Ok(human_age(Timestamp::now().as_millisecond().saturating_sub(*millis) / 1000))
     }
 
+    /// A time as ISO 8601 has it, UTC.
+    pub fn iso(millis: i64) -> String {
+        Timestamp::from_millisecond(millis).unwrap_or_default().to_string()
+    }
+
+    /// A cell that no spreadsheet takes for a formula.
+    pub fn harmless(cell: String) -> String {
+        if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell }
+    }
+
     pub(super) fn human_age(seconds: i64) -> String {
         let (number, unit) = match seconds {
             ..10 => return "just now".to_owned(),
@@ -83,7 +99,8 @@ pub mod filters {
         time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S").to_string()
     }
 
-    pub(super) fn human_bytes(number: u64) -> String {
+    /// A number of bytes as `1.4 MiB`.
+    pub fn human_bytes(number: u64) -> String {
         const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
         if number < 1024 {
             return format!("{number} B");

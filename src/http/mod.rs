@@ -6,6 +6,7 @@ mod assets;
 mod auth;
 mod delivery;
 mod device;
+mod drawing;
 mod error;
 mod exposition;
 mod extract;
@@ -13,6 +14,7 @@ mod gatekeeper;
 mod health;
 mod html;
 mod limits;
+mod markdown;
 mod observe;
 mod passwords;
 mod rate;
@@ -96,8 +98,9 @@ fn api() -> Router<App> {
         .route("/api/v1/devices/{id}/revoke", post(devices::revoke))
         .route("/api/v1/devices/{id}/restore", post(devices::restore))
         .route("/api/v1/devices/{id}/end-older-tokens", post(devices::end_older_tokens))
-        .route("/api/v1/datasets", get(recordings::list))
-        .route("/api/v1/datasets/{uuid}", get(recordings::show))
+        .route("/api/v1/datasets", get(recordings::list::json))
+        .route("/api/v1/datasets.zip", get(recordings::download::named))
+        .route("/api/v1/datasets/{uuid}", get(recordings::one::json).patch(recordings::one::patch))
         .route("/api/v1/quarantine", get(quarantine::list))
         .route("/api/v1/quarantine/{id}/release", post(quarantine::release))
         .route("/api/v1/quarantine/{id}/discard", post(quarantine::discard))
@@ -117,8 +120,13 @@ fn pages() -> Router<App> {
         .route("/device/{id}/revoke", post(devices::revoke_on_page))
         .route("/device/{id}/restore", post(devices::restore_on_page))
         .route("/device/{id}/end-older-tokens", post(devices::end_older_tokens_on_page))
-        .route("/recording/list/", get(recordings::page))
-        .route("/recording/{uuid}/", get(recordings::recording_page))
+        .route("/recording/list/", get(recordings::list::page))
+        .route("/recording/list.csv", get(recordings::list::table))
+        .route("/recording/download", post(recordings::download::chosen))
+        .route("/recording/bulk", post(recordings::bulk::change))
+        .route("/recording/{uuid}/", get(recordings::one::page))
+        .route("/recording/{uuid}/describe", post(recordings::one::describe))
+        .route("/recording/{uuid}/say", post(recordings::one::say))
         .route("/quarantine/", get(quarantine::page))
         .route("/quarantine/{id}/release", post(quarantine::release_on_page))
         .route("/quarantine/{id}/discard", post(quarantine::discard_on_page))

@@ -116,10 +116,16 @@ impl FileName {
     /// The form in which two names are the same to a file system that folds case or Unicode form.
     #[must_use]
     pub fn folded(&self) -> String {
-        if self.0.is_ascii() {
-            return self.0.to_ascii_lowercase();
-        }
-        self.0.nfd().default_case_fold().nfd().default_case_fold().nfc().collect()
+        fold(&self.0)
+    }
+
+    /// The name before [`FileName::marked`] put its mark there, where it may have.
+    #[must_use]
+    pub fn unmarked(&self) -> Option<Self> {
+        let (stem, extension) = split_extension(&self.0);
+        let (stem, mark) = stem.rsplit_once('~')?;
+        let made_here = (1..=8).contains(&mark.len()) && mark.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        made_here.then(|| Self(format!("{stem}{extension}")))
     }
 
     /// The extension in lower case, without its dot; empty where there is none.
@@ -151,6 +157,15 @@ impl Serialize for FileName {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0)
     }
+}
+
+/// The form in which two texts are the same to whoever folds case or Unicode form.
+#[must_use]
+pub fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    text.nfd().default_case_fold().nfd().default_case_fold().nfc().collect()
 }
 
 /// The extension of a name, in lower case, without its dot; empty where there is none.

@@ -1,12 +1,12 @@
 //! Browsing: what is here. Each look first lets the catalog mark what was acknowledged, so that a file is listed as soon as its
 //! watch was told that it is safe.
 
-use std::time::SystemTime;
+use std::{collections::HashMap, time::SystemTime};
 
 use super::Recordings;
 use crate::{
-    catalog::{CatalogError, Counts, Dataset, DatasetFilter, FileRow},
-    ids::DatasetId,
+    catalog::{Arrivals, CatalogError, Choices, Counts, Dataset, DatasetFilter, FileRow, Millis, PageKey, Sort, Texts},
+    ids::{DatasetId, ParticipantId, Tag},
 };
 
 /// What is here in all.
@@ -20,11 +20,24 @@ pub struct Totals {
     pub bytes: u64,
 }
 
+/// A dataset in a list.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The dataset.
+    pub dataset: Dataset,
+    /// Its tags, in the order of the alphabet.
+    pub tags: Vec<Tag>,
+}
+
 /// A dataset with everything in it.
 #[derive(Debug, Clone)]
 pub struct Contents {
     /// The dataset.
     pub dataset: Dataset,
+    /// Its tags, in the order of the alphabet.
+    pub tags: Vec<Tag>,
+    /// Its description and `metaInfo`.
+    pub texts: Texts,
     /// Its files, by name.
     pub files: Vec<FileRow>,
     /// The published zip, if there is one: its size in bytes, and when it was made.
@@ -50,13 +63,56 @@ impl Recordings {
         self.catalog.counts(self.settings.now().handshake.grant_lifetime()).await
     }
 
-    /// The datasets that a filter lets through, newest first, at most `most`.
+    /// The datasets that a filter lets through, behind `after`, at most `most`.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn datasets(&self, filter: &DatasetFilter, most: u32) -> Result<Vec<Dataset>, CatalogError> {
+    pub async fn datasets(
+        &self,
+        filter: &DatasetFilter,
+        sort: Sort,
+        after: Option<PageKey>,
+        most: u32,
+    ) -> Result<Vec<Listed>, CatalogError> {
         self.catalog.flush().await?;
-        self.catalog.datasets(filter, most).await
+        let found = self.catalog.datasets(filter, sort, after, most).await?;
+        let mut tags = HashMap::<_, Vec<_>>::new();
+        for (dataset, tag) in self.catalog.tags_of(&found.iter().map(|dataset| dataset.uuid).collect::<Vec<_>>()).await? {
+            tags.entry(dataset).or_default().push(tag);
+        }
+        Ok(found.into_iter().map(|dataset| Listed { tags: tags.remove(&dataset.uuid).unwrap_or_default(), dataset }).collect())
+    }
+
+    /// The uuids of the datasets that a filter lets through, at most `most`.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn uuids(&self, filter: &DatasetFilter, most: u32) -> Result<Vec<DatasetId>, CatalogError> {
+        self.catalog.uuids(filter, most).await
+    }
+
+    /// What came in since a time, a day each, oldest first.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn arrivals(&self, since: Millis) -> Result<Vec<Arrivals>, CatalogError> {
+        self.catalog.arrivals(since).await
+    }
+
+    /// What a filter may be chosen from.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn choices(&self) -> Result<Choices, CatalogError> {
+        self.catalog.choices().await
+    }
+
+    /// Every participant, by label.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn participants(&self) -> Result<Vec<(ParticipantId, Tag)>, CatalogError> {
+        self.catalog.participants().await
     }
 
     /// One dataset with everything in it.
@@ -66,9 +122,10 @@ impl Recordings {
     pub async fn contents(&self, uuid: DatasetId) -> Result<Option<Contents>, CatalogError> {
         self.catalog.flush().await?;
         let Some(dataset) = self.catalog.dataset(uuid).await? else { return Ok(None) };
-        let files = self.catalog.files(uuid).await?;
+        let (files, texts) = (self.catalog.files(uuid).await?, self.catalog.texts(uuid).await?);
+        let tags = self.catalog.tags_of(&[uuid]).await?.into_iter().map(|(_, tag)| tag).collect();
         let zip = tokio::fs::metadata(self.shelves.storage.layout().zip(uuid)).await.ok();
         let zip = zip.and_then(|found| Some((found.len(), found.modified().ok()?)));
-        Ok(Some(Contents { dataset, files, zip }))
+        Ok(Some(Contents { dataset, tags, texts, files, zip }))
     }
 }

@@ -13,12 +13,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::connections::Door;
 pub use self::handles::raise_handle_limit;
 use crate::{
+    audit::Audit,
     catalog::{Catalog, CatalogError},
     config::Settings,
     handshake::Handshake,
     http::{self, App, Limits, Passwords},
     recordings::{ReceiveError, Recordings, Shelves},
     roller::Roller,
+    runs::Reader,
     storage::{Disk, HouseLock, Layout, OpenError, RealDisk, Storage},
 };
 
@@ -103,15 +105,18 @@ impl House {
         let roller = Roller::start(catalog.clone(), storage.clone(), settings.clone(), &tasks, stop.clone());
         let shelves = Shelves::new(catalog.clone(), storage.clone());
         shelves.recover().await?;
-        let recordings = Recordings::new(shelves, roller.clone(), settings.clone());
+        let reader = Reader::start(catalog.clone(), storage.clone(), settings.clone(), &tasks, stop.clone());
+        let recordings = Recordings::new(shelves, roller.clone(), reader.clone(), settings.clone());
         roller.mark_left_behind().await?;
         let handshake = Handshake::new(catalog.clone(), settings.clone());
         warn_of_lockouts(&handshake).await?;
         tasks.spawn(supervisor::keep_telling(catalog.clone(), stop.clone()));
         let app = App {
+            audit: Audit::new(catalog.clone()),
             handshake,
             recordings,
             roller,
+            reader,
             storage,
             limits: Arc::new(Limits::new(settings.clone(), carried.at_once)),
             passwords: Arc::new(Passwords::new(settings.clone())),

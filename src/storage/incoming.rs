@@ -5,6 +5,7 @@ use std::{fs::File, io, path::PathBuf, sync::Arc};
 use sha2::{Digest, Sha256};
 
 use super::Disk;
+use crate::ids::hex;
 
 /// How much may be unsynced at any time. A slow disk writes this at 50 MB/s in a third of a second, so little is left to
 /// do behind the last byte of even a large file.
@@ -28,9 +29,7 @@ impl Digests {
     /// The SHA-256 as 64 lower-case hexadecimal digits.
     #[must_use]
     pub fn sha256_hex(&self) -> String {
-        const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-        let digits = |byte: &u8| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
-        self.sha256.iter().flat_map(digits).collect()
+        hex(&self.sha256)
     }
 }
 

@@ -3,6 +3,7 @@
 mod alerts;
 mod assets;
 mod bad_input;
+mod bundle;
 mod container;
 mod doctor;
 mod faults;

@@ -27,7 +27,7 @@ for path in sys.argv[1:]:
 
 /// An entry, as Python reads it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-struct Entry {
+pub struct Entry {
     zip: String,
     name: String,
     size: u64,
@@ -39,7 +39,7 @@ struct Entry {
 }
 
 /// What a command prints. Panics with what it complains about, if it does.
-fn output(command: &mut Command) -> String {
+pub fn output(command: &mut Command) -> String {
     let output = command.env("LC_ALL", "C.UTF-8").output().expect("a command: ./scripts/test installs it");
     let text = String::from_utf8(output.stdout).expect("utf-8");
     assert!(output.status.success(), "{command:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
@@ -53,7 +53,7 @@ fn python(zips: &[PathBuf]) -> Vec<Entry> {
 }
 
 /// Reads a zip with everything that is here. They must agree, and find each name once.
-fn read_everywhere(zip: &Path) -> Vec<Entry> {
+pub fn read_everywhere(zip: &Path) -> Vec<Entry> {
     let tested = output(Command::new("unzip").arg("-t").arg(zip));
     assert!(tested.contains("No errors detected"), "{tested}");
     let entries = python(&[zip.to_owned()]);
@@ -78,7 +78,7 @@ fn check_no_duplicates(entries: &[Entry]) {
 }
 
 /// Names and digests, sorted.
-fn contents(entries: &[Entry]) -> BTreeMap<String, String> {
+pub fn contents(entries: &[Entry]) -> BTreeMap<String, String> {
     entries.iter().map(|entry| (entry.name.clone(), entry.sha256.clone())).collect()
 }
 

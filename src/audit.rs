@@ -1,0 +1,181 @@
+//! The audit trail: whoever decides, changes, deletes or takes something home is noted. No address stands in it.
+
+use std::{
+    collections::HashMap,
+    fmt::Display,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::catalog::{AuditEntry, AuditFilter, Catalog, CatalogError};
+
+/// A browser asks for a file in many pieces, and a script guesses at a password many times: one line in this time.
+const ONCE_IN: Duration = Duration::from_secs(600);
+/// Above so many things that were noted lately, all are forgotten: the price is a second line for each.
+const MANY: usize = 10_000;
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// A request was granted.
+    Granted,
+    /// A request was denied, or its grant taken back.
+    Denied,
+    /// A device may not ask any more.
+    Blocked,
+    /// A device may ask again.
+    Unblocked,
+    /// A device was shut out.
+    Revoked,
+    /// A device was let in again.
+    LetInAgain,
+    /// Older tokens of a device were ended.
+    EndedTokens,
+    /// A wrong password, or a user that there is not.
+    FailedLogin,
+    /// A file, a zip, or many recordings at once.
+    Downloaded,
+    /// A title, a description, a name, a note.
+    Edited,
+    /// A verdict was given, or taken back.
+    Judged,
+    /// A tag was put on.
+    Tagged,
+    /// A tag was taken off.
+    Untagged,
+    /// Somebody said who wore the device.
+    Assigned,
+    /// A recording was put into the trash.
+    Deleted,
+    /// A recording was taken out of the trash.
+    Restored,
+    /// A recording is gone for good.
+    Erased,
+    /// A device or a participant, and all of theirs.
+    Forgotten,
+    /// A file in quarantine was put into its recording.
+    Released,
+    /// A file in quarantine is gone for good.
+    Discarded,
+    /// Something missing is known.
+    Settled,
+    /// Settings were changed.
+    Configured,
+}
+
+impl Action {
+    /// Every action.
+    pub const ALL: [Self; 22] = [
+        Self::Granted,
+        Self::Denied,
+        Self::Blocked,
+        Self::Unblocked,
+        Self::Revoked,
+        Self::LetInAgain,
+        Self::EndedTokens,
+        Self::FailedLogin,
+        Self::Downloaded,
+        Self::Edited,
+        Self::Judged,
+        Self::Tagged,
+        Self::Untagged,
+        Self::Assigned,
+        Self::Deleted,
+        Self::Restored,
+        Self::Erased,
+        Self::Forgotten,
+        Self::Released,
+        Self::Discarded,
+        Self::Settled,
+        Self::Configured,
+    ];
+
+    /// The word for it in the trail.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Denied => "denied",
+            Self::Blocked => "blocked",
+            Self::Unblocked => "unblocked",
+            Self::Revoked => "revoked",
+            Self::LetInAgain => "let in again",
+            Self::EndedTokens => "ended older tokens",
+            Self::FailedLogin => "failed login",
+            Self::Downloaded => "downloaded",
+            Self::Edited => "edited",
+            Self::Judged => "judged",
+            Self::Tagged => "tagged",
+            Self::Untagged => "untagged",
+            Self::Assigned => "assigned",
+            Self::Deleted => "deleted",
+            Self::Restored => "restored",
+            Self::Erased => "erased",
+            Self::Forgotten => "forgotten",
+            Self::Released => "released",
+            Self::Discarded => "discarded",
+            Self::Settled => "settled",
+            Self::Configured => "changed settings",
+        }
+    }
+}
+
+/// What is not noted twice in a while: what was done, by whom, to what.
+type Lately = (Action, String, String);
+
+/// The trail. Cheap to clone.
+#[derive(Clone)]
+pub struct Audit {
+    catalog: Catalog,
+    lately: Arc<Mutex<HashMap<Lately, Instant>>>,
+}
+
+impl Audit {
+    /// The trail of a house.
+    #[must_use]
+    pub fn new(catalog: Catalog) -> Self {
+        Self { catalog, lately: Arc::default() }
+    }
+
+    /// Notes what somebody did. It is done already: where it cannot be noted, the log says so.
+    pub async fn note(&self, who: &str, action: Action, subject: impl Display, detail: &str) {
+        self.note_all(who, action, &[subject.to_string()], detail).await;
+    }
+
+    /// The same for many things at once.
+    pub async fn note_all(&self, who: &str, action: Action, subjects: &[String], detail: &str) {
+        if let Err(error) = self.catalog.note(who, action.as_str(), subjects, detail).await {
+            tracing::error!(%error, action = action.as_str(), "something was done and could not be noted in the audit trail");
+        }
+    }
+
+    /// The same for what comes in many requests: one line in ten minutes.
+    pub async fn note_once(&self, who: &str, action: Action, subject: impl Display, detail: &str) {
+        let subject = subject.to_string();
+        if self.is_first(who, action, &subject) {
+            self.note(who, action, subject, detail).await;
+        }
+    }
+
+    fn is_first(&self, who: &str, action: Action, subject: &str) -> bool {
+        let now = Instant::now();
+        let mut lately = self.lately.lock().unwrap_or_else(PoisonError::into_inner);
+        if lately.len() >= MANY {
+            lately.clear();
+        }
+        let key = (action, who.to_owned(), subject.to_owned());
+        let is_first = lately.get(&key).is_none_or(|last| now.duration_since(*last) >= ONCE_IN);
+        if is_first {
+            lately.insert(key, now);
+        }
+        is_first
+    }
+
+    /// The trail, the last first, at most `most` entries.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn entries(&self, filter: &AuditFilter, most: u32) -> Result<Vec<AuditEntry>, CatalogError> {
+        self.catalog.audit(filter, most).await
+    }
+}

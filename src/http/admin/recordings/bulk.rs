@@ -1,0 +1,79 @@
+//! The same said of many recordings at once: those that are ticked, or all that a search finds.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+};
+use serde::Deserialize;
+
+use super::{
+    one::{apply, verdict},
+    search::{Search, wearer},
+};
+use crate::{
+    http::{error::Problem, extract::Form, passwords::Admin, state::App},
+    ids::DatasetId,
+    recordings::Change,
+};
+
+/// Recordings that one form may change.
+const MOST: u32 = 10_000;
+
+/// What is to be done, and with which recordings.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Bulk {
+    /// `tag`, `untag`, `verdict` or `participant`.
+    act: String,
+    /// Those that are ticked.
+    uuid: Vec<String>,
+    /// `all`: everything that the search finds.
+    which: String,
+    tag: String,
+    verdict: String,
+    reason: String,
+    participant: String,
+    /// The search that was shown, as its query.
+    search: String,
+}
+
+/// `POST /recording/bulk`: carries it out and comes back to the list.
+pub async fn change(admin: Admin, State(app): State<App>, Form(bulk): Form<Bulk>) -> Result<Response, Problem> {
+    let (change, search) = (bulk.change()?, bulk.search()?);
+    let chosen = bulk.chosen(&app, &search).await?;
+    apply(&app, &admin, &chosen, &change).await?;
+    Ok(Redirect::to(&search.address(None)).into_response())
+}
+
+impl Bulk {
+    fn change(&self) -> Result<Change, Problem> {
+        match self.act.as_str() {
+            "tag" => Ok(Change::Tag(self.tag.parse()?)),
+            "untag" => Ok(Change::Untag(self.tag.parse()?)),
+            "verdict" => verdict(&self.verdict, &self.reason),
+            "participant" => wearer(&self.participant).map(Change::Assign),
+            _ => Err(Problem::malformed("choose what is to be done with the recordings")),
+        }
+    }
+
+    /// The search that was shown.
+    pub fn search(&self) -> Result<Search, Problem> {
+        serde_html_form::from_str(&self.search).map_err(|error| Problem::malformed(format!("the search cannot be read: {error}")))
+    }
+
+    /// The recordings that are meant.
+    pub async fn chosen(&self, app: &App, search: &Search) -> Result<Vec<DatasetId>, Problem> {
+        let chosen = if self.which == "all" {
+            app.recordings.uuids(&search.filter()?, MOST + 1).await?
+        } else {
+            self.uuid.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>()?
+        };
+        if chosen.is_empty() {
+            return Err(Problem::malformed("tick at least one recording, and go back to do so"));
+        }
+        if chosen.len() > MOST as usize {
+            return Err(Problem::malformed(format!("these are more than {MOST} recordings; narrow the search")));
+        }
+        Ok(chosen)
+    }
+}

@@ -1,0 +1,136 @@
+//! The list of recordings: a page, JSON, and CSV.
+
+use askama::Template;
+use axum::{
+    Json,
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use super::{
+    search::{Search, key_text},
+    views::DatasetView,
+};
+use crate::{
+    catalog::{Choices, PageKey, Verdict},
+    http::{
+        error::Problem,
+        extract::Params,
+        html::{Page, filters},
+        passwords::Admin,
+    },
+    recordings::Recordings,
+};
+
+/// Datasets on one page.
+const PAGE: u32 = 50;
+
+/// Datasets in one CSV: more are not read in a spreadsheet either.
+const CSV_ROWS: usize = 100_000;
+
+/// One page of datasets.
+#[derive(Serialize)]
+pub struct DatasetsView {
+    datasets: Vec<DatasetView>,
+    /// The key of the next page, for `after`; none on the last one.
+    next: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "admin/recordings.html")]
+pub struct RecordingsPage {
+    admin: Admin,
+    search: Search,
+    /// Whose recordings these are, where the search names one device.
+    watch: Option<String>,
+    choices: Choices,
+    participants: Vec<(crate::ids::ParticipantId, crate::ids::Tag)>,
+    list: DatasetsView,
+}
+
+pub async fn page(
+    admin: Admin,
+    State(recordings): State<Recordings>,
+    Params(search): Params<Search>,
+) -> Result<Page<RecordingsPage>, Problem> {
+    let list = find(&recordings, &search).await?;
+    let of_one = !search.typed("device").is_empty();
+    let watch = list.datasets.first().filter(|_| of_one).map(|dataset| dataset.watch().to_owned());
+    let (choices, participants) = (recordings.choices().await?, recordings.participants().await?);
+    Ok(Page(RecordingsPage { admin, search, watch, choices, participants, list }))
+}
+
+pub async fn json(_: Admin, State(recordings): State<Recordings>, Params(search): Params<Search>) -> Result<Json<DatasetsView>, Problem> {
+    find(&recordings, &search).await.map(Json)
+}
+
+/// Everything that a search finds, as CSV (RFC 4180). A cell that a spreadsheet would take for a formula begins with an apostrophe.
+pub async fn table(_: Admin, State(recordings): State<Recordings>, Params(search): Params<Search>) -> Result<Response, Problem> {
+    let mut out = csv::Writer::from_writer(Vec::new());
+    let head = [
+        "uuid",
+        "title",
+        "watch",
+        "participant",
+        "verdict",
+        "reason",
+        "tags",
+        "issued",
+        "started",
+        "ended",
+        "run",
+        "app",
+        "model",
+        "files",
+        "bytes",
+    ];
+    out.write_record(head).map_err(|error| Problem::internal(&error))?;
+    let (filter, order, mut key) = (search.filter()?, search.order()?, search.key()?);
+    for _ in 0..CSV_ROWS.div_ceil(1000) {
+        let found = recordings.datasets(&filter, order, key, 1000).await?;
+        let Some(last) = found.last() else { break };
+        key = Some(PageKey::of(&last.dataset, order));
+        for listed in found {
+            out.write_record(row(&DatasetView::of(listed))).map_err(|error| Problem::internal(&error))?;
+        }
+    }
+    let text = out.into_inner().map_err(|error| Problem::internal(&error))?;
+    let disposition = "attachment; filename=\"recordings.csv\"";
+    Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8"), (header::CONTENT_DISPOSITION, disposition)], text).into_response())
+}
+
+fn row(dataset: &DatasetView) -> [String; 15] {
+    let number = |number: Option<i64>| number.map(|number| number.to_string()).unwrap_or_default();
+    let time = |millis: Option<i64>| millis.map(filters::iso).unwrap_or_default();
+    let tags: Vec<_> = dataset.tags.iter().map(ToString::to_string).collect();
+    [
+        dataset.uuid.to_string(),
+        dataset.title.clone(),
+        dataset.watch.clone().unwrap_or_default(),
+        dataset.participant.as_ref().map(|participant| participant.label.to_string()).unwrap_or_default(),
+        dataset.verdict.map(Verdict::as_str).unwrap_or_default().to_owned(),
+        dataset.verdict_reason.clone(),
+        tags.join(", "),
+        time(Some(dataset.created_at)),
+        time(dataset.started_at),
+        time(dataset.ended_at),
+        number(dataset.run_number),
+        dataset.app_version.clone().unwrap_or_default(),
+        dataset.model.clone().unwrap_or_default(),
+        dataset.files.to_string(),
+        dataset.bytes.to_string(),
+    ]
+    .map(filters::harmless)
+}
+
+async fn find(recordings: &Recordings, search: &Search) -> Result<DatasetsView, Problem> {
+    let (filter, order, key) = (search.filter()?, search.order()?, search.key()?);
+    // One more than is shown tells whether there is a next page.
+    let mut found = recordings.datasets(&filter, order, key, PAGE + 1).await?;
+    let more = found.len() > PAGE as usize;
+    found.truncate(PAGE as usize);
+    let next = found.last().filter(|_| more).map(|last| key_text(PageKey::of(&last.dataset, order)));
+    Ok(DatasetsView { datasets: found.into_iter().map(DatasetView::of).collect(), next })
+}

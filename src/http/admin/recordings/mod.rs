@@ -1,0 +1,8 @@
+//! Recordings: searched, looked at, described, judged, taken home.
+
+pub mod bulk;
+pub mod download;
+pub mod list;
+pub mod one;
+mod search;
+mod views;

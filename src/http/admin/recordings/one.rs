@@ -1,0 +1,203 @@
+//! One recording: what it is, what people say of it, and all its files.
+
+use askama::Template;
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
+use serde::Deserialize;
+
+use super::{search::wearer, views::ContentsView};
+use crate::{
+    audit::{Action, Audit},
+    catalog::{AuditEntry, AuditFilter, Verdict},
+    http::{
+        error::Problem,
+        extract::{Form, Id},
+        html::{Page, filters},
+        markdown,
+        passwords::Admin,
+        state::App,
+    },
+    ids::{DatasetId, ParticipantId, Tag},
+    recordings::{Change, Recordings},
+};
+
+/// Entries of its history on the page.
+const HISTORY: u32 = 50;
+
+#[derive(Template)]
+#[template(path = "admin/recording.html")]
+pub struct RecordingPage {
+    admin: Admin,
+    contents: ContentsView,
+    /// The description, as sanitised HTML.
+    description: String,
+    participants: Vec<(ParticipantId, Tag)>,
+    history: Vec<AuditEntry>,
+    /// What was typed and not taken, since somebody else was quicker.
+    overtaken: Option<Described>,
+}
+
+/// What a person writes about a recording.
+#[derive(Clone, Deserialize)]
+pub struct Described {
+    /// As it was when the person began to write.
+    revision: i64,
+    #[serde(default)]
+    title: String,
+    #[serde(default, rename = "description")]
+    text: String,
+}
+
+/// What else a person says of a recording, each field by itself.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Said {
+    verdict: Option<String>,
+    reason: String,
+    tag: Option<String>,
+    untag: Option<String>,
+    participant: Option<String>,
+}
+
+/// A change as JSON: what is not named stays. `revision` is needed where title or description change.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Patch {
+    revision: Option<i64>,
+    title: Option<String>,
+    description: Option<String>,
+    verdict: Option<String>,
+    reason: String,
+    tags: Option<Vec<String>>,
+    participant: Option<String>,
+}
+
+pub async fn page(admin: Admin, State(app): State<App>, Id(uuid): Id<DatasetId>) -> Result<Page<RecordingPage>, Problem> {
+    show(admin, &app, uuid, None).await
+}
+
+pub async fn json(_: Admin, State(recordings): State<Recordings>, Id(uuid): Id<DatasetId>) -> Result<Json<ContentsView>, Problem> {
+    contents(&recordings, uuid).await.map(Json)
+}
+
+/// `POST /recording/{uuid}/describe`. Where somebody else was quicker, 409 and the page with both texts.
+pub async fn describe(
+    admin: Admin,
+    State(app): State<App>,
+    Id(uuid): Id<DatasetId>,
+    Form(form): Form<Described>,
+) -> Result<Response, Problem> {
+    let described = app.recordings.describe(uuid, form.revision, &form.title, &form.text).await;
+    match described {
+        Err(crate::recordings::DescribeError::Overtaken) => {
+            Ok((StatusCode::CONFLICT, show(admin, &app, uuid, Some(form)).await?).into_response())
+        }
+        other => {
+            other?;
+            app.audit.note(&admin.name, Action::Edited, uuid, "title and description").await;
+            Ok(back(uuid).into_response())
+        }
+    }
+}
+
+/// `POST /recording/{uuid}/say`: a verdict, a tag more or less, who wore the watch.
+pub async fn say(admin: Admin, State(app): State<App>, Id(uuid): Id<DatasetId>, Form(said): Form<Said>) -> Result<Redirect, Problem> {
+    for change in said.changes()? {
+        apply(&app, &admin, &[uuid], &change).await?;
+    }
+    Ok(back(uuid))
+}
+
+/// `PATCH /api/v1/datasets/{uuid}`.
+pub async fn patch(
+    admin: Admin,
+    State(app): State<App>,
+    Id(uuid): Id<DatasetId>,
+    Json(patch): Json<Patch>,
+) -> Result<Json<ContentsView>, Problem> {
+    let before = contents(&app.recordings, uuid).await?;
+    let changes = patch.changes(&before)?;
+    if patch.title.is_some() || patch.description.is_some() {
+        let revision =
+            patch.revision.ok_or_else(|| Problem::malformed("revision: send the one that you have read, so that nobody is overwritten"))?;
+        let (title, text) = (patch.title.unwrap_or(before.dataset.title), patch.description.unwrap_or(before.description));
+        app.recordings.describe(uuid, revision, &title, &text).await?;
+        app.audit.note(&admin.name, Action::Edited, uuid, "title and description").await;
+    }
+    for change in changes {
+        apply(&app, &admin, &[uuid], &change).await?;
+    }
+    contents(&app.recordings, uuid).await.map(Json)
+}
+
+/// Carries out what a person says of recordings, and notes it.
+pub async fn apply(app: &App, admin: &Admin, datasets: &[DatasetId], change: &Change) -> Result<(), Problem> {
+    app.recordings.change(datasets, change).await?;
+    note(&app.audit, admin, datasets, change).await;
+    Ok(())
+}
+
+async fn note(audit: &Audit, admin: &Admin, datasets: &[DatasetId], change: &Change) {
+    let (action, detail) = match change {
+        Change::Judge(None, _) => (Action::Judged, "verdict taken back".to_owned()),
+        Change::Judge(Some(verdict), reason) if reason.is_empty() => (Action::Judged, verdict.as_str().to_owned()),
+        Change::Judge(Some(verdict), reason) => (Action::Judged, format!("{}: {reason}", verdict.as_str())),
+        Change::Tag(tag) => (Action::Tagged, tag.to_string()),
+        Change::Untag(tag) => (Action::Untagged, tag.to_string()),
+        Change::Assign(_) => (Action::Assigned, "by hand".to_owned()),
+    };
+    let subjects: Vec<_> = datasets.iter().map(ToString::to_string).collect();
+    audit.note_all(&admin.name, action, &subjects, &detail).await;
+}
+
+impl Said {
+    fn changes(&self) -> Result<Vec<Change>, Problem> {
+        let verdict = self.verdict.as_deref().map(|text| verdict(text, &self.reason)).transpose()?;
+        let tag = self.tag.as_deref().map(|text| text.parse().map(Change::Tag)).transpose()?;
+        let untag = self.untag.as_deref().map(|text| text.parse().map(Change::Untag)).transpose()?;
+        let participant = self.participant.as_deref().map(|text| wearer(text).map(Change::Assign)).transpose()?;
+        Ok([verdict, tag, untag, participant].into_iter().flatten().collect())
+    }
+}
+
+impl Patch {
+    fn changes(&self, before: &ContentsView) -> Result<Vec<Change>, Problem> {
+        let mut changes = Vec::new();
+        changes.extend(self.verdict.as_deref().map(|text| verdict(text, &self.reason)).transpose()?);
+        changes.extend(self.participant.as_deref().map(|text| wearer(text).map(Change::Assign)).transpose()?);
+        if let Some(tags) = &self.tags {
+            let wanted = tags.iter().map(|tag| tag.parse()).collect::<Result<Vec<Tag>, _>>()?;
+            let had = &before.dataset.tags;
+            changes.extend(had.iter().filter(|tag| !wanted.contains(tag)).cloned().map(Change::Untag));
+            changes.extend(wanted.iter().filter(|tag| !had.contains(tag)).cloned().map(Change::Tag));
+        }
+        Ok(changes)
+    }
+}
+
+/// A verdict as a field says it; `none` takes it back.
+pub fn verdict(text: &str, reason: &str) -> Result<Change, Problem> {
+    let verdict = if text == super::search::NONE { None } else { Some(text.parse::<Verdict>()?) };
+    Ok(Change::Judge(verdict, reason.trim().to_owned()))
+}
+
+async fn show(admin: Admin, app: &App, uuid: DatasetId, overtaken: Option<Described>) -> Result<Page<RecordingPage>, Problem> {
+    let contents = contents(&app.recordings, uuid).await?;
+    let about = AuditFilter { subject: Some(uuid.to_string()), ..AuditFilter::default() };
+    let (history, participants) = (app.audit.entries(&about, HISTORY).await?, app.recordings.participants().await?);
+    let description = markdown::to_html(&contents.description);
+    Ok(Page(RecordingPage { admin, contents, description, participants, history, overtaken }))
+}
+
+async fn contents(recordings: &Recordings, uuid: DatasetId) -> Result<ContentsView, Problem> {
+    let found = recordings.contents(uuid).await?;
+    found.map(ContentsView::of).ok_or_else(|| Problem::not_found("recording"))
+}
+
+fn back(uuid: DatasetId) -> Redirect {
+    Redirect::to(&format!("/recording/{uuid}/"))
+}
