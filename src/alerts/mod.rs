@@ -5,6 +5,7 @@
 
 mod error;
 mod kind;
+mod lookout;
 mod mail;
 mod message;
 mod patience;
@@ -20,7 +21,7 @@ use tokio::sync::Notify;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use self::{error::AlertError, kind::Alert, patience::Failure};
+pub use self::{error::AlertError, kind::Alert, lookout::Lookout, patience::Failure};
 use self::{message::Message, patience::Attempts};
 pub use crate::config::AlertKind;
 use crate::{

@@ -1,7 +1,7 @@
 //! The catalog: who owns what, under which name, with which digest. SQLite in WAL mode, every commit synced.
 
-mod annotations;
 mod alerts;
+mod annotations;
 mod arrivals;
 mod audit;
 mod columns;
@@ -37,8 +37,8 @@ use sqlx::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub use annotations::{Edited, Texts};
 pub use alerts::{StandingAlert, Told};
+pub use annotations::{Edited, Texts};
 pub use arrivals::Arrivals;
 pub use audit::{AuditEntry, AuditFilter};
 pub use counts::Counts;

@@ -6,7 +6,10 @@ use axum::extract::FromRef;
 use tokio_util::task::TaskTracker;
 
 use super::{health::LastLook, limits::Limits, passwords::Passwords};
-use crate::{audit::Audit, config::Settings, handshake::Handshake, recordings::Recordings, roller::Roller, runs::Reader, storage::Storage};
+use crate::{
+    alerts::Alerts, audit::Audit, config::Settings, handshake::Handshake, recordings::Recordings, roller::Roller, runs::Reader,
+    storage::Storage,
+};
 
 /// Everything that the handlers work with. Cheap to clone.
 #[derive(Clone, FromRef)]
@@ -23,6 +26,8 @@ pub struct App {
     pub storage: Storage,
     /// What nobody may exceed.
     pub limits: Arc<Limits>,
+    /// Who is told of what.
+    pub alerts: Alerts,
     /// Who did what.
     pub audit: Audit,
     /// Who may see the admin pages.

@@ -13,6 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::connections::Door;
 pub use self::handles::raise_handle_limit;
 use crate::{
+    alerts::{Alerts, Lookout},
     audit::Audit,
     catalog::{Catalog, CatalogError},
     config::Settings,
@@ -111,7 +112,13 @@ impl House {
         let handshake = Handshake::new(catalog.clone(), settings.clone());
         warn_of_lockouts(&handshake).await?;
         tasks.spawn(supervisor::keep_telling(catalog.clone(), stop.clone()));
+        let alerts = Alerts::start(catalog.clone(), settings.clone(), &tasks, &stop);
+        let (door, desk) = (handshake.clone(), recordings.clone());
+        let lookout =
+            Lookout { alerts: alerts.clone(), handshake: door, recordings: desk, reader: reader.clone(), settings: settings.clone() };
+        lookout.start(&tasks, stop.clone());
         let app = App {
+            alerts,
             audit: Audit::new(catalog.clone()),
             handshake,
             recordings,
