@@ -37,7 +37,7 @@ pub use self::{
     state::App,
 };
 use self::{
-    admin::{devices, front, quarantine, recordings, requests, settings},
+    admin::{alerts, audit, devices, front, missing, quarantine, recordings, requests, settings},
     error::{Problem, in_a_page, in_json, in_the_callers_voice, in_the_wires_voice},
     observe::{route_of, with_its_route},
 };
@@ -102,6 +102,8 @@ fn api() -> Router<App> {
         .route("/api/v1/datasets", get(recordings::list::json))
         .route("/api/v1/datasets.zip", get(recordings::download::named))
         .route("/api/v1/datasets/{uuid}", get(recordings::one::json).patch(recordings::one::patch))
+        .route("/api/v1/missing", get(missing::json))
+        .route("/api/v1/missing/known", post(missing::known))
         .route("/api/v1/quarantine", get(quarantine::list))
         .route("/api/v1/quarantine/{id}/release", post(quarantine::release))
         .route("/api/v1/quarantine/{id}/discard", post(quarantine::discard))
@@ -122,15 +124,20 @@ fn pages() -> Router<App> {
         .route("/device/{id}/restore", post(devices::restore_on_page))
         .route("/device/{id}/end-older-tokens", post(devices::end_older_tokens_on_page))
         .route("/recording/list/", get(recordings::list::page))
-        .route("/recording/list.csv", get(recordings::list::table))
+        .route("/recording/list.csv", get(recordings::list::csv))
         .route("/recording/download", post(recordings::download::chosen))
         .route("/recording/bulk", post(recordings::bulk::change))
         .route("/recording/{uuid}/", get(recordings::one::page))
         .route("/recording/{uuid}/describe", post(recordings::one::describe))
         .route("/recording/{uuid}/say", post(recordings::one::say))
+        .route("/missing/", get(missing::page))
+        .route("/missing/known", post(missing::known_on_page))
         .route("/quarantine/", get(quarantine::page))
         .route("/quarantine/{id}/release", post(quarantine::release_on_page))
         .route("/quarantine/{id}/discard", post(quarantine::discard_on_page))
+        .route("/settings/alerts/test", post(alerts::test))
+        .route("/audit/", get(audit::page))
+        .route("/audit.csv", get(audit::csv))
         .route("/settings/", get(settings::page))
         .route("/settings/preview", post(settings::preview))
         .route("/settings/edit", post(settings::edit))
