@@ -36,8 +36,8 @@ impl AlertKind {
     pub fn page(self) -> &'static str {
         match self {
             Self::Request => "/tokenauth/check/",
-            Self::Silent => "/device/list/",
-            Self::Skipped | Self::Unfinished | Self::Verification => "/recording/list/",
+            Self::Silent | Self::Skipped | Self::Unfinished => "/missing/",
+            Self::Verification => "/recording/list/",
             Self::Quarantine => "/quarantine/",
             Self::Disk => "/",
         }

@@ -113,9 +113,13 @@ impl House {
         warn_of_lockouts(&handshake).await?;
         tasks.spawn(supervisor::keep_telling(catalog.clone(), stop.clone()));
         let alerts = Alerts::start(catalog.clone(), settings.clone(), &tasks, &stop);
-        let (door, desk) = (handshake.clone(), recordings.clone());
-        let lookout =
-            Lookout { alerts: alerts.clone(), handshake: door, recordings: desk, reader: reader.clone(), settings: settings.clone() };
+        let lookout = Lookout {
+            alerts: alerts.clone(),
+            handshake: handshake.clone(),
+            recordings: recordings.clone(),
+            reader: reader.clone(),
+            settings: settings.clone(),
+        };
         lookout.start(&tasks, stop.clone());
         let app = App {
             alerts,

@@ -150,7 +150,7 @@ async fn what_is_new_is_told_at_once_and_once_over_both_ways() {
         "Auto-Submitted: auto-generated\n",
         "Silent devices: ",
         "- kitchen has brought nothing for 2 days (2026-11-21 10:00 UTC)",
-        "https://study.example/device/list/\n",
+        "https://study.example/missing/\n",
     ] {
         assert!(mails[0].contains(part), "{part}: {}", mails[0]);
     }
@@ -307,7 +307,7 @@ async fn the_signature_is_what_openssl_says() {
     assert_eq!(posted.header("x-wearhouse-signature"), format!("sha256={digest}"));
     assert_eq!((posted.path.as_str(), posted.header("content-type")), ("/hook?of=study", "application/json"));
     let expected = serde_json::json!({"alerts": [{"kind": "silent", "subject": "kitchen", "text": "kitchen has brought nothing for 2 days",
-        "since": TEN, "link": "https://study.example/device/list/"}], "at": TEN});
+        "since": TEN, "link": "https://study.example/missing/"}], "at": TEN});
     assert_eq!(posted.json(), expected);
 }
 
@@ -332,7 +332,7 @@ async fn ntfy_gets_a_text_and_its_headers() {
         ("title", "Wearhouse: 1 thing to know", "Wearhouse: 1 thing to know"),
         ("priority", "default", "high"),
         ("tags", "watch", "warning"),
-        ("click", "https://study.example/device/list/", "https://study.example/"),
+        ("click", "https://study.example/missing/", "https://study.example/"),
         ("authorization", "Bearer tk_of_the_tests", "Bearer tk_of_the_tests"),
         ("x-wearhouse-signature", "", ""),
     ] {

@@ -23,6 +23,7 @@ mod pages;
 mod power_cut;
 mod races;
 mod readme;
+mod recordings;
 mod reindex;
 mod reload;
 mod settings;
