@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::{RollError, Roller};
 use crate::{
     archive::{self, Entry, Last},
-    catalog::Zippable,
+    catalog::{ZipState, Zippable},
+    config::{PrivacyConfig, Role},
     ids::{DatasetId, FileName},
     metrics::METRICS,
     storage::{Admission, Layout, Storage, blocking, publish},
@@ -36,21 +37,27 @@ struct Plan {
 }
 
 impl Roller {
-    /// Publishes a generation that holds at least everything up to `changes`.
-    pub(super) async fn roll(&self, dataset: DatasetId, changes: i64) -> Result<(), RollError> {
+    /// Publishes a generation that holds at least everything up to this state, but for what is left out.
+    pub(super) async fn roll(&self, dataset: DatasetId, before: &ZipState, privacy: &PrivacyConfig) -> Result<(), RollError> {
         let started = std::time::Instant::now();
-        let plan = self.plan(dataset).await?;
+        let (plan, rule) = (self.plan(dataset, privacy).await?, privacy.rule());
+        if before.rule != rule && before.zipped != 0 {
+            // Whoever cuts this roll short behind its publication leaves a zip of which nothing is claimed.
+            self.catalog.zip_changes_rule(dataset).await?;
+        }
         let (storage, entries) = (self.storage.clone(), plan.wanted.len());
         let copied = blocking(move || plan.carry_out(&storage)).await??;
-        self.catalog.zipped(dataset, changes, copied).await?;
+        self.catalog.zipped(dataset, before.changes, &rule, copied).await?;
         METRICS.roll_seconds.observe(started.elapsed().as_secs_f64());
         METRICS.roll_copied_bytes.inc_by(copied);
         tracing::info!(%dataset, entries, copied, seconds = started.elapsed().as_secs_f64(), "rolled a zip");
         Ok(())
     }
 
-    async fn plan(&self, dataset: DatasetId) -> Result<Plan, RollError> {
-        let files = self.catalog.files_to_zip(dataset).await?;
+    async fn plan(&self, dataset: DatasetId, privacy: &PrivacyConfig) -> Result<Plan, RollError> {
+        let (mut files, sight) = (self.catalog.files_to_zip(dataset).await?, privacy.sight(Role::Researcher));
+        // One zip a dataset, for everybody.
+        files.retain(|file| sight.sees(&file.name));
         let (reserve, stop) = (self.schedule.settings.now().storage.reserve(), self.schedule.stop.clone());
         let mut plan =
             Plan { dataset, wanted: Vec::with_capacity(files.len()), stored: HashMap::with_capacity(files.len()), reserve, stop };
@@ -69,6 +76,8 @@ impl Plan {
         let published = storage.layout().zip(self.dataset);
         if self.wanted.is_empty() {
             storage.disk().remove(&published)?;
+            // It may have held what is left out now: a power cut must not bring it back.
+            storage.disk().sync_folder(published.parent().unwrap_or(storage.layout().root()))?;
             return Ok(0);
         }
         let (last, last_modified) = self.last_generation(storage.layout())?;

@@ -20,6 +20,7 @@ mod okhttp;
 mod order_under_load;
 mod pages;
 mod power_cut;
+mod privacy;
 mod races;
 mod readme;
 mod reindex;
