@@ -31,11 +31,17 @@ impl PrivacyConfig {
         !Sight { hidden: self.patterns() }.sees(name)
     }
 
-    /// What somebody of this role may see. A zip is for everybody, so it holds what a researcher may see.
+    /// What somebody of this role may see.
     #[must_use]
     pub fn sight(&self, role: Role) -> Sight {
         let hidden = if role == Role::Operator || self.researchers_may { Vec::new() } else { self.patterns() };
         Sight { hidden }
+    }
+
+    /// What zips may hold. They are for everybody, operators included, who take the rest one by one.
+    #[must_use]
+    pub fn in_zips(&self) -> Sight {
+        self.sight(Role::Researcher)
     }
 
     fn patterns(&self) -> Vec<Pattern> {

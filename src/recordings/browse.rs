@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::SystemTime};
 
 use super::Recordings;
 use crate::{
-    catalog::{CatalogError, Choices, Counts, Dataset, DatasetFilter, FileRow, FileState, PageKey, Sort, Texts, Whereabouts},
+    catalog::{Arrivals, CatalogError, Choices, Counts, Dataset, DatasetFilter, FileRow, FileState, Millis, PageKey, Sort, Texts, Whereabouts},
     config::{Role, Sight},
     ids::{DatasetId, ParticipantId, Tag},
 };
@@ -100,6 +100,14 @@ impl Recordings {
         self.catalog.uuids(filter, most).await
     }
 
+    /// What came in since a time, a day each, oldest first.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn arrivals(&self, since: Millis) -> Result<Vec<Arrivals>, CatalogError> {
+        self.catalog.arrivals(since).await
+    }
+
     /// What a filter may be chosen from.
     ///
     /// # Errors
@@ -125,7 +133,7 @@ impl Recordings {
         let privacy = self.settings.now().privacy.clone();
         let Some(dataset) = self.catalog.dataset(uuid).await? else { return Ok(None) };
         let (mut files, mut texts) = (self.catalog.files(uuid).await?, self.catalog.texts(uuid).await?);
-        let zips = privacy.sight(Role::Researcher);
+        let zips = privacy.in_zips();
         let left_out = files.iter().filter(|file| !is_seen(file, &zips)).count();
         let has_zip = files.iter().any(|file| file.state == FileState::Placed && is_seen(file, &zips));
         let (all, sight) = (files.len(), privacy.sight(role));

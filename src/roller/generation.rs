@@ -13,7 +13,7 @@ use super::{RollError, Roller};
 use crate::{
     archive::{self, Entry, Last},
     catalog::{ZipState, Zippable},
-    config::{PrivacyConfig, Role},
+    config::PrivacyConfig,
     ids::{DatasetId, FileName},
     metrics::METRICS,
     storage::{Admission, Layout, Storage, blocking, publish},
@@ -55,9 +55,7 @@ impl Roller {
     }
 
     async fn plan(&self, dataset: DatasetId, privacy: &PrivacyConfig) -> Result<Plan, RollError> {
-        let (mut files, sight) = (self.catalog.files_to_zip(dataset).await?, privacy.sight(Role::Researcher));
-        // One zip a dataset, for everybody.
-        files.retain(|file| sight.sees(&file.name));
+        let files = self.catalog.files_to_zip(dataset, &privacy.in_zips()).await?;
         let (reserve, stop) = (self.schedule.settings.now().storage.reserve(), self.schedule.stop.clone());
         let mut plan =
             Plan { dataset, wanted: Vec::with_capacity(files.len()), stored: HashMap::with_capacity(files.len()), reserve, stop };
