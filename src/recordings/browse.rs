@@ -5,7 +5,9 @@ use std::{collections::HashMap, time::SystemTime};
 
 use super::Recordings;
 use crate::{
-    catalog::{Arrivals, CatalogError, Choices, Counts, Dataset, DatasetFilter, FileRow, FileState, Millis, PageKey, Sort, Texts, Whereabouts},
+    catalog::{
+        Arrivals, CatalogError, Choices, Counts, Dataset, DatasetFilter, FileRow, FileState, Millis, PageKey, Sort, Texts, Whereabouts,
+    },
     config::{Role, Sight},
     ids::{DatasetId, ParticipantId, Tag},
 };

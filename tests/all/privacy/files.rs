@@ -1,7 +1,7 @@
 //! Files one by one, and lists of them.
 
 use super::{KEPT_HELD, OPEN, OPEN_HELD, scene, told_by};
-use crate::support::Nginx;
+use crate::support::{House, Nginx, WatchedDisk, until};
 
 #[tokio::test]
 async fn a_kept_file_is_refused_by_the_server_by_the_gate_and_by_nginx() {
@@ -66,4 +66,21 @@ async fn a_researcher_does_not_decide_over_what_is_kept_in_quarantine() {
     }
     assert_eq!(operator.post(&format!("/api/v1/quarantine/{id}/release")).await, 204);
     assert_eq!(researcher.dataset(&scene.uuid).await["kept_back"], 5);
+}
+
+/// What was read off it stands beside it in the catalog.
+#[tokio::test]
+async fn a_kept_meta_info_is_shown_to_nobody_who_may_not_have_the_file() {
+    let house = House::start_with(WatchedDisk::new(), |config| config.privacy.sensitive = vec!["metaInfo*".to_owned()]).await;
+    let (operator, researcher) = (house.researcher(), house.researcher().without_power());
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, "metaInfo_7.json", r#"{"alias": "secretive"}"#).await;
+    until("it is read", async || operator.dataset(&uuid).await["meta_info"].is_string()).await;
+    assert!(researcher.dataset(&uuid).await["meta_info"].is_null());
+    let page = |who: crate::support::Researcher| {
+        let path = format!("/recording/{uuid}/");
+        async move { who.get(&path).await.text().await.expect("a page") }
+    };
+    assert!(page(operator).await.contains("secretive") && !page(researcher).await.contains("secretive"));
 }

@@ -29,14 +29,16 @@ impl Scene {
         addresses
     }
 
-    /// Asks for every address with these methods. The routes that gave something away, each once.
+    /// Asks for every address with these methods, plainly and with the recording named beside it. The routes that gave something away, each once.
     async fn walk(&self, researcher: &Researcher, methods: &[Method]) -> Vec<&'static str> {
         let mut telling = Vec::new();
         for (route, address) in self.addresses().await {
             for method in methods {
-                let (_, told) = told_by(ask(researcher, method, &address).await).await;
-                if !told.is_empty() {
-                    telling.push(route);
+                for query in [String::new(), format!("?uuid={}", self.uuid)] {
+                    let (_, told) = told_by(ask(researcher, method, &(address.clone() + &query)).await).await;
+                    if !told.is_empty() {
+                        telling.push(route);
+                    }
                 }
             }
         }
@@ -45,10 +47,14 @@ impl Scene {
     }
 }
 
-/// Asks, and changes nothing where something may be changed.
+/// Asks. What stands behind the address stands in the body, too, where there is one: as a form, or as JSON that changes nothing.
 async fn ask(researcher: &Researcher, method: &Method, address: &str) -> Response {
     let request = researcher.request(method.as_str(), address);
-    let request = if *method == Method::PATCH { request.json(&serde_json::json!({})) } else { request };
+    let request = match (method, address.split_once('?')) {
+        (&Method::PATCH, _) => request.json(&serde_json::json!({})),
+        (&Method::POST, Some((_, form))) => request.header("Content-Type", "application/x-www-form-urlencoded").body(form.to_owned()),
+        _ => request,
+    };
     request.send().await.expect("an answer")
 }
 
@@ -65,6 +71,8 @@ fn routes() -> Vec<&'static str> {
 /// stands in the list, and is told to nobody while zips leave the file out.
 const TELLING: [&str; 5] = ["/api/v1/datasets/{uuid}", "/api/v1/quarantine", "/recording/{uuid}/", "/quarantine/", "/uploads/{*path}"];
 const TELLING_OF_ERRORS: &str = "/api/v1/datasets";
+/// Where a zip is made for everybody alike.
+const TELLING_IN_ZIPS: [&str; 2] = ["/api/v1/datasets.zip", "/recording/download"];
 
 #[tokio::test]
 async fn no_address_gives_a_researcher_what_may_hold_a_voice() {
@@ -74,11 +82,15 @@ async fn no_address_gives_a_researcher_what_may_hold_a_voice() {
     assert_eq!(scene.walk(&researcher, &asking).await, [""; 0]);
     let telling = scene.walk(&operator, &asking).await;
     assert!(TELLING.iter().all(|route| telling.contains(route)) && !telling.contains(&TELLING_OF_ERRORS), "{telling:?}");
+    assert!(!TELLING_IN_ZIPS.iter().any(|route| telling.contains(route)), "{telling:?}");
 
     allow(&scene.house, true);
     let telling = scene.walk(&operator, &asking).await;
     assert!(TELLING.iter().chain([&TELLING_OF_ERRORS]).all(|route| telling.contains(route)), "{telling:?}");
     assert_eq!(scene.walk(&researcher, &asking).await, telling, "a researcher who may see them is told what an operator is told");
+    assert!(telling.contains(&TELLING_IN_ZIPS[0]), "{telling:?}");
+    let taken = told_by(ask(&researcher, &Method::POST, &format!("{}?uuid={}", TELLING_IN_ZIPS[1], scene.uuid)).await).await;
+    assert!(!taken.1.is_empty(), "{taken:?}");
     allow(&scene.house, false);
     let changing = [Method::PATCH, Method::PUT, Method::POST, Method::DELETE, Method::HEAD, Method::GET];
     assert_eq!(scene.walk(&researcher, &changing).await, [""; 0]);

@@ -67,6 +67,17 @@ async fn a_recording_of_kept_files_alone_has_no_zip_and_its_old_one_is_gone() {
     assert_eq!(operator.zip_contents(&uuid).await.len(), 1);
 }
 
+#[tokio::test]
+async fn many_recordings_go_home_without_what_is_kept_and_kept_files_alone_do_not_go() {
+    let scene = scene().await;
+    let operator = scene.house.researcher();
+    let both = operator.get(&format!("/api/v1/datasets.zip?uuid={}&uuid={}", scene.uuid, scene.damaged)).await;
+    assert_eq!(contents(&both.bytes().await.expect("a zip")).len(), 1);
+    let alone = operator.get(&format!("/api/v1/datasets.zip?uuid={}", scene.damaged)).await;
+    assert!(alone.status().is_client_error(), "{}", alone.status());
+    assert!(alone.text().await.expect("text").contains("may hold a voice or a picture"));
+}
+
 /// A house with one recording, whose zips are made on a watched disk.
 async fn watched(researchers_may: bool) -> (Arc<WatchedDisk>, House, String) {
     let disk = WatchedDisk::new();
