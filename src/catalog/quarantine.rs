@@ -15,15 +15,15 @@ impl Catalog {
         // What a name matches is no question for SQL, so each name is looked at.
         let query = "SELECT * FROM files WHERE held IS NOT NULL AND state = 'placed' ORDER BY received_at DESC, id";
         let mut rows = sqlx::query(query).fetch(&self.read);
-        let (mut seen, mut kept_back) = (Vec::new(), 0);
+        let (mut found, mut kept_back) = (Vec::new(), 0);
         while let Some(row) = rows.try_next().await? {
             if !sees(&FileName::from_sent(row.try_get("sent_name")?)) {
                 kept_back += 1;
-            } else if seen.len() < most as usize {
-                seen.push(FileRow::read(&row)?);
+            } else if found.len() < most as usize {
+                found.push(FileRow::read(&row)?);
             }
         }
-        Ok((seen, kept_back))
+        Ok((found, kept_back))
     }
 
     /// How many files are in quarantine.

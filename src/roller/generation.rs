@@ -14,7 +14,7 @@ use crate::{
     archive::{self, Entry, Last},
     catalog::{ZipState, Zippable},
     config::PrivacyConfig,
-    ids::{DatasetId, FileName},
+    ids::DatasetId,
     metrics::METRICS,
     storage::{Admission, Layout, Storage, blocking, publish},
 };
@@ -29,8 +29,8 @@ const BUFFER: usize = 1 << 20;
 struct Plan {
     dataset: DatasetId,
     wanted: Vec<Entry>,
-    /// The name under which each entry's bytes are stored, by its name in the zip.
-    stored: HashMap<String, FileName>,
+    /// What each entry's bytes are, by its name in the zip.
+    files: HashMap<String, Zippable>,
     /// What the disk must keep free, bytes.
     reserve: u64,
     stop: CancellationToken,
@@ -57,12 +57,11 @@ impl Roller {
     async fn plan(&self, dataset: DatasetId, privacy: &PrivacyConfig) -> Result<Plan, RollError> {
         let files = self.catalog.files_to_zip(dataset, &privacy.in_zips()).await?;
         let (reserve, stop) = (self.schedule.settings.now().storage.reserve(), self.schedule.stop.clone());
-        let mut plan =
-            Plan { dataset, wanted: Vec::with_capacity(files.len()), stored: HashMap::with_capacity(files.len()), reserve, stop };
-        for Zippable { name: stored, size, crc32, received_at } in files {
-            let name = Entry::name_of(&stored);
-            plan.wanted.push(Entry { name: name.clone(), size, crc32, modified: received_at });
-            plan.stored.insert(name, stored);
+        let mut plan = Plan { dataset, wanted: Vec::with_capacity(files.len()), files: HashMap::with_capacity(files.len()), reserve, stop };
+        for file in files {
+            let name = Entry::name_of(&file.name);
+            plan.wanted.push(Entry { name: name.clone(), size: file.size, crc32: file.crc32, modified: file.received_at });
+            plan.files.insert(name, file);
         }
         Ok(plan)
     }
@@ -127,9 +126,12 @@ impl Plan {
         Ok((last, metadata.modified()?))
     }
 
-    fn open(&self, layout: &Layout, wanted: &Entry) -> io::Result<Stoppable<File>> {
-        let stored = self.stored.get(&wanted.name).ok_or(io::ErrorKind::NotFound)?;
-        Ok(self.stoppable(File::open(layout.file(self.dataset, stored))?))
+    fn open<'a>(&'a self, layout: &Layout, wanted: &Entry) -> io::Result<Box<dyn Read + 'a>> {
+        let file = self.files.get(&wanted.name).ok_or(io::ErrorKind::NotFound)?;
+        Ok(match &file.text {
+            Some(text) => Box::new(text.as_bytes()),
+            None => Box::new(self.stoppable(File::open(layout.file(self.dataset, &file.name))?)),
+        })
     }
 
     fn stoppable<R>(&self, inner: R) -> Stoppable<R> {

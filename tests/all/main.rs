@@ -4,6 +4,7 @@ mod assets;
 mod bad_input;
 mod bundle;
 mod container;
+mod described;
 mod doctor;
 mod faults;
 mod handshake;

@@ -138,3 +138,20 @@ async fn another_rule_rewrites_no_zip_that_nobody_asks_for() {
     let zip = house.layout().zip(uuid.parse().expect("a uuid"));
     assert!(!disk.take().iter().any(|call| matches!(call, Call::Rename(_, to) if *to == zip)), "rolled, and nobody asked");
 }
+
+/// Else a power cut could bring it back, under a rule that it does not keep.
+#[tokio::test]
+async fn the_removal_of_a_zip_survives_a_power_cut_before_it_is_recorded() {
+    let (disk, house, _) = watched(true).await;
+    let watch = house.watch("x").await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, KEPT[0].0, KEPT[0].1).await;
+    house.researcher().zip(&uuid).await;
+    allow(&house, false);
+    disk.take();
+    assert_eq!(house.researcher().get(&format!("/uploads/zips/{uuid}.zip")).await.status(), 404);
+    let zip = house.layout().zip(uuid.parse().expect("a uuid"));
+    let calls = disk.take();
+    let removed = calls.iter().position(|call| *call == Call::Remove(zip.clone())).expect("removed");
+    assert!(calls[removed..].contains(&Call::SyncFolder(zip.parent().expect("a folder").to_owned())), "{calls:?}");
+}
