@@ -8,7 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{Alert, AlertKind, Alerts};
 use crate::{
     catalog::{CatalogError, Millis, now},
-    config::Settings,
+    config::{Role, Settings},
     handshake::Handshake,
     recordings::Recordings,
     runs::{Missing, Reader},
@@ -81,7 +81,7 @@ impl Lookout {
 
     async fn of_quarantine(&self) -> Result<Vec<Alert>, CatalogError> {
         let mut files = BTreeMap::new();
-        for file in self.recordings.quarantined(MOST).await?.0 {
+        for file in self.recordings.quarantined(Role::Operator, MOST).await?.files {
             *files.entry(file.dataset).or_insert(0) += 1;
         }
         let alert = |(dataset, files)| Alert {
