@@ -44,7 +44,7 @@ impl Device {
         self.lowest_generation < self.generation
     }
 
-    fn read(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+    pub(super) fn read(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         let generation = |column| row.try_get::<i64, _>(column).map(|number| u32::try_from(number).unwrap_or(u32::MAX));
         Ok(Self {
             id: parsed(row, "id")?,

@@ -3,6 +3,7 @@
 mod annotations;
 mod arrivals;
 mod audit;
+mod blocked;
 mod columns;
 mod commit;
 mod counts;
@@ -32,6 +33,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub use annotations::{Edited, Texts};
 pub use arrivals::Arrivals;
 pub use audit::{AuditEntry, AuditFilter};
+pub use blocked::Blocked;
 pub use counts::Counts;
 pub use datasets::{Dataset, Notes, Run, Verdict, ZipState};
 pub use devices::Device;

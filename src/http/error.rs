@@ -13,7 +13,7 @@ use serde_json::json;
 use super::html::Page;
 use crate::{
     catalog::{CatalogError, RecordError},
-    handshake::GrantError,
+    handshake::DoorError,
     ids::Malformed,
     recordings::{DecideError, DescribeError, ReceiveError},
     roller::RollError,
@@ -195,12 +195,13 @@ impl From<ReceiveError> for Problem {
     }
 }
 
-impl From<GrantError> for Problem {
-    fn from(error: GrantError) -> Self {
+impl From<DoorError> for Problem {
+    fn from(error: DoorError) -> Self {
         match error {
-            GrantError::Gone => Self::new(StatusCode::NOT_FOUND, error.to_string()),
-            GrantError::SeveralCallers(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
-            GrantError::Catalog(error) => error.into(),
+            DoorError::Gone => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            DoorError::SeveralCallers(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
+            DoorError::Reason => Self::malformed(error.to_string()),
+            DoorError::Catalog(error) => error.into(),
         }
     }
 }

@@ -29,7 +29,7 @@ use axum::{
 use tower_http::csrf::CsrfLayer;
 
 use self::{
-    admin::{devices, front, quarantine, recordings, requests, settings},
+    admin::{devices, front, live, quarantine, recordings, requests, settings},
     error::{Problem, in_a_page, in_json, in_the_callers_voice, in_the_wires_voice},
     observe::{route_of, with_its_route},
 };
@@ -93,6 +93,9 @@ fn api() -> Router<App> {
         .route("/api/v1/requests", get(requests::list))
         .route("/api/v1/requests/{id}", delete(requests::deny))
         .route("/api/v1/requests/{id}/grant", post(requests::grant))
+        .route("/api/v1/requests/{id}/block", post(requests::block))
+        .route("/api/v1/blocked", get(requests::blocked))
+        .route("/api/v1/blocked/{id}", delete(requests::unblock))
         .route("/api/v1/devices", get(devices::list))
         .route("/api/v1/devices/{id}/revoke", post(devices::revoke))
         .route("/api/v1/devices/{id}/restore", post(devices::restore))
@@ -112,8 +115,12 @@ fn pages() -> Router<App> {
     Router::new()
         .route("/", get(front::page))
         .route("/tokenauth/check/", get(requests::page))
+        .route("/tokenauth/check/events", get(live::requests))
         .route("/tokenauth/check/{id}/grant", post(requests::grant_on_page))
+        .route("/tokenauth/check/{id}/override", post(requests::override_on_page))
         .route("/tokenauth/check/{id}/deny", post(requests::deny_on_page))
+        .route("/tokenauth/check/{id}/block", post(requests::block_on_page))
+        .route("/tokenauth/check/{id}/unblock", post(requests::unblock_on_page))
         .route("/device/list/", get(devices::page))
         .route("/device/{id}/revoke", post(devices::revoke_on_page))
         .route("/device/{id}/restore", post(devices::restore_on_page))
@@ -147,5 +154,9 @@ fn open() -> Router<App> {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .layer(map_response(gatekeeper::no_store));
-    Router::new().merge(probes).route("/static/style.css", get(assets::style)).route("/static/icon.svg", get(assets::icon))
+    Router::new()
+        .merge(probes)
+        .route("/static/style.css", get(assets::style))
+        .route("/static/icon.svg", get(assets::icon))
+        .route("/static/live.js", get(assets::live))
 }

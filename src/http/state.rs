@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{health::LastLook, limits::Limits, passwords::Passwords};
 use crate::{audit::Audit, config::Settings, handshake::Handshake, recordings::Recordings, roller::Roller, storage::Storage};
@@ -31,4 +31,6 @@ pub struct App {
     pub last_look: LastLook,
     /// Work that must not end with the connection that began it.
     pub tasks: TaskTracker,
+    /// Ends answers that would go on for ever, when the server stops.
+    pub stopping: CancellationToken,
 }

@@ -120,6 +120,7 @@ impl House {
             settings,
             last_look: Arc::default(),
             tasks: tasks.clone(),
+            stopping: CancellationToken::new(),
         };
         Ok(Self { app, catalog, connections: carried.connections, tasks, stop, _lock: lock })
     }
@@ -140,6 +141,7 @@ impl House {
         let mut door = Door::new(listener, self.connections, settings.clone());
         let under_way = door.serve(http::router(self.app.clone()), shutdown).await;
         supervisor::stopping();
+        self.app.stopping.cancel();
         let patience = settings.now().server.stop_time();
         if tokio::time::timeout(patience, door.turn_away(http::closed_router(), under_way)).await.is_err() {
             tracing::warn!("requests were still under way and have been cut; the watches send them again");

@@ -5,6 +5,7 @@ mod bad_input;
 mod bundle;
 mod container;
 mod doctor;
+mod door;
 mod faults;
 mod handshake;
 mod install;

@@ -3,6 +3,7 @@
 
 pub mod devices;
 pub mod front;
+pub mod live;
 pub mod quarantine;
 pub mod recordings;
 pub mod requests;
