@@ -18,11 +18,13 @@
 //! | 5 | [`recordings`], [`handshake`] | use cases: receive, browse, describe, decide, recover; ask, grant, collect, revoke |
 //! | 5 | [`audit`] | who did what |
 //! | 4 | [`roller`] | the rolling zip: mark, coalesce, roll, publish, barrier |
+//! | 4 | [`runs`] | what a run says of itself, read off its files; what is missing |
 //! | 3 | [`archive`], [`catalog`] | pure zip making; SQL |
 //! | 2 | [`storage`], [`config`] | bytes on disk; `conf/config.yml`, which may change while the server runs |
+//! | 2 | [`ledger`] | what must outlive the catalog: datasets that were erased, devices that were shut out |
 //! | 2 | [`doctor`] | looks at a server from outside, as a watch does; knows nothing of the house within |
 //! | 2 | [`fleet`] | watches without wearers, that load a server and read everything back; knows nothing of the house within |
-//! | 1 | [`ids`], [`metrics`] | ids and names, parsed once, trusted above; what is counted |
+//! | 1 | [`ids`], [`metrics`], [`recent`] | ids and names, parsed once, trusted above; what is counted; the last errors |
 //! | 1 | [`outside`] | the way to a server, for those who look at one from outside |
 
 pub mod archive;
@@ -35,9 +37,12 @@ pub mod fleet;
 pub mod handshake;
 pub mod http;
 pub mod ids;
+pub mod ledger;
 pub mod metrics;
 pub mod outside;
+pub mod recent;
 pub mod recordings;
 pub mod roller;
+pub mod runs;
 pub mod server;
 pub mod storage;

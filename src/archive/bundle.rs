@@ -284,6 +284,7 @@ mod tests {
     fn a_size_that_fits_stands_in_its_place_and_one_that_does_not_in_the_field_of_zip64() {
         let header = |size| local_header(&Entry { size, ..entry("a", b"") });
         let small = header(MAX32 - 1);
+        assert_eq!(small[6..10], [0, 8, 0, 0], "a name in UTF-8, stored");
         assert_eq!((small.len(), &small[4..6], &small[18..26]), (31, &[20, 0][..], &[0xfe, 0xff, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xff][..]));
         let large = header(5 << 30);
         assert_eq!((large.len(), &large[4..6], &large[18..26]), (51, &[45, 0][..], &[0xff; 8][..]));

@@ -8,19 +8,26 @@ mod columns;
 mod commit;
 mod counts;
 mod datasets;
+mod describe;
 mod devices;
 mod error;
 mod files;
 mod listing;
+#[cfg(test)]
+pub(crate) mod made;
 mod participants;
 mod quarantine;
 mod record;
 mod requests;
 mod rows;
+mod runs;
+mod settled;
 mod singly;
 mod together;
 mod tokens;
 mod upgrade;
+mod watched;
+mod words;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -36,12 +43,15 @@ pub use audit::{AuditEntry, AuditFilter};
 pub use blocked::Blocked;
 pub use counts::Counts;
 pub use datasets::{Dataset, Notes, Run, Verdict, ZipState};
+pub use describe::{Brought, Description, ToDescribe};
 pub use devices::Device;
 pub use error::{CatalogError, RecordError};
 pub use files::Zippable;
 pub use listing::{Choices, DatasetFilter, PageKey, Sort, Wearer};
 pub use requests::{Poll, Request};
 pub use rows::{FileRow, FileState, Held, NewFile, Recorded, Whereabouts};
+pub use runs::{NumberedRun, RunSpan};
+pub use watched::{UnfinishedDataset, Watched};
 
 /// A time: milliseconds since 1970-01-01 UTC.
 pub type Millis = i64;

@@ -4,7 +4,10 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::{EnvFilter, Layer, Registry, layer::SubscriberExt, reload, util::SubscriberInitExt};
 
-use crate::config::{LogConfig, LogFormat, LogLevel};
+use crate::{
+    config::{LogConfig, LogFormat, LogLevel},
+    recent::KeepErrors,
+};
 
 /// The log that has begun: its level may change.
 #[derive(Clone)]
@@ -18,7 +21,7 @@ pub(super) fn start(config: &LogConfig) -> Log {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
     };
-    tracing_subscriber::registry().with(filter).with(lines).init();
+    tracing_subscriber::registry().with(filter).with(lines).with(KeepErrors).init();
     // In the form of all other lines, and without the message: it may hold what names somebody.
     std::panic::set_hook(Box::new(|panic| tracing::error!(at = panic.location().map(tracing::field::display), "the program panicked")));
     Log(handle)

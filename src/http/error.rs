@@ -15,7 +15,7 @@ use crate::{
     catalog::{CatalogError, RecordError},
     handshake::DoorError,
     ids::Malformed,
-    recordings::{DecideError, DescribeError, ReceiveError},
+    recordings::{CollectError, DecideError, DescribeError, ReceiveError},
     roller::RollError,
 };
 
@@ -211,6 +211,16 @@ impl From<DecideError> for Problem {
         match error {
             DecideError::Gone => Self::new(StatusCode::NOT_FOUND, error.to_string()),
             DecideError::Failed(error) => error.into(),
+        }
+    }
+}
+
+impl From<CollectError> for Problem {
+    fn from(error: CollectError) -> Self {
+        match error {
+            CollectError::Empty => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            CollectError::TooMany => Self::malformed(error.to_string()),
+            CollectError::Catalog(error) => error.into(),
         }
     }
 }

@@ -50,6 +50,12 @@ pub mod filters {
         Ok(utc(Timestamp::from_millisecond(*millis).unwrap_or_default()))
     }
 
+    /// Milliseconds since 1970 as `2026-11-20`, UTC.
+    #[askama::filter_fn]
+    pub fn day(millis: &i64, _: &dyn Values) -> Result<String> {
+        Ok(Timestamp::from_millisecond(*millis).unwrap_or_default().to_zoned(TimeZone::UTC).date().to_string())
+    }
+
     /// The same for a file's time.
     #[askama::filter_fn]
     pub fn file_time(time: &SystemTime, _: &dyn Values) -> Result<String> {
@@ -116,7 +122,8 @@ pub mod filters {
         time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S").to_string()
     }
 
-    pub(super) fn human_bytes(number: u64) -> String {
+    /// A number of bytes as `1.4 MiB`.
+    pub fn human_bytes(number: u64) -> String {
         const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
         if number < 1024 {
             return format!("{number} B");

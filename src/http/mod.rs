@@ -6,6 +6,7 @@ mod assets;
 mod auth;
 mod delivery;
 mod device;
+mod drawing;
 mod error;
 mod exposition;
 mod extract;
@@ -101,6 +102,7 @@ fn api() -> Router<App> {
         .route("/api/v1/devices/{id}/restore", post(devices::restore))
         .route("/api/v1/devices/{id}/end-older-tokens", post(devices::end_older_tokens))
         .route("/api/v1/datasets", get(recordings::list::json))
+        .route("/api/v1/datasets.zip", get(recordings::download::named))
         .route("/api/v1/datasets/{uuid}", get(recordings::one::json).patch(recordings::one::patch))
         .route("/api/v1/quarantine", get(quarantine::list))
         .route("/api/v1/quarantine/{id}/release", post(quarantine::release))
@@ -127,6 +129,7 @@ fn pages() -> Router<App> {
         .route("/device/{id}/end-older-tokens", post(devices::end_older_tokens_on_page))
         .route("/recording/list/", get(recordings::list::page))
         .route("/recording/list.csv", get(recordings::list::table))
+        .route("/recording/download", post(recordings::download::chosen))
         .route("/recording/bulk", post(recordings::bulk::change))
         .route("/recording/{uuid}/", get(recordings::one::page))
         .route("/recording/{uuid}/describe", post(recordings::one::describe))

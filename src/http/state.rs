@@ -6,7 +6,7 @@ use axum::extract::FromRef;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{health::LastLook, limits::Limits, passwords::Passwords};
-use crate::{audit::Audit, config::Settings, handshake::Handshake, recordings::Recordings, roller::Roller, storage::Storage};
+use crate::{audit::Audit, config::Settings, handshake::Handshake, recordings::Recordings, roller::Roller, runs::Reader, storage::Storage};
 
 /// Everything that the handlers work with. Cheap to clone.
 #[derive(Clone, FromRef)]
@@ -17,6 +17,8 @@ pub struct App {
     pub recordings: Recordings,
     /// Zips.
     pub roller: Roller,
+    /// What runs say of themselves, and what is missing.
+    pub reader: Reader,
     /// Files.
     pub storage: Storage,
     /// What nobody may exceed.

@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::SystemTime};
 
 use super::Recordings;
 use crate::{
-    catalog::{CatalogError, Choices, Counts, Dataset, DatasetFilter, FileRow, PageKey, Sort, Texts},
+    catalog::{Arrivals, CatalogError, Choices, Counts, Dataset, DatasetFilter, FileRow, Millis, PageKey, Sort, Texts},
     ids::{DatasetId, ParticipantId, Tag},
 };
 
@@ -89,6 +89,14 @@ impl Recordings {
     /// [`CatalogError`].
     pub async fn uuids(&self, filter: &DatasetFilter, most: u32) -> Result<Vec<DatasetId>, CatalogError> {
         self.catalog.uuids(filter, most).await
+    }
+
+    /// What came in since a time, a day each, oldest first.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn arrivals(&self, since: Millis) -> Result<Vec<Arrivals>, CatalogError> {
+        self.catalog.arrivals(since).await
     }
 
     /// What a filter may be chosen from.

@@ -1,6 +1,7 @@
 //! What can be done with recordings: receive, browse, decide over quarantine, recover, reindex.
 
 mod browse;
+mod collection;
 mod describe;
 mod forecast;
 mod health;
@@ -14,6 +15,7 @@ mod turns;
 use std::{io, sync::Arc};
 
 pub use browse::{Contents, Listed, Totals};
+pub use collection::{CollectError, Collection};
 pub use describe::{Change, DescribeError};
 pub use health::Health;
 pub use quarantine::DecideError;
@@ -25,6 +27,7 @@ use crate::{
     catalog::{Catalog, CatalogError, RecordError},
     config::Settings,
     roller::Roller,
+    runs::Reader,
 };
 
 /// The room where recordings are received and looked after.
@@ -33,6 +36,7 @@ pub struct Recordings {
     catalog: Catalog,
     shelves: Shelves,
     roller: Roller,
+    reader: Reader,
     turns: Arc<turns::Turns>,
     settings: Settings,
 }
@@ -57,7 +61,7 @@ impl From<CatalogError> for ReceiveError {
 impl Recordings {
     /// The room of a house.
     #[must_use]
-    pub fn new(shelves: Shelves, roller: Roller, settings: Settings) -> Self {
-        Self { catalog: shelves.catalog.clone(), shelves, roller, turns: Arc::default(), settings }
+    pub fn new(shelves: Shelves, roller: Roller, reader: Reader, settings: Settings) -> Self {
+        Self { catalog: shelves.catalog.clone(), shelves, roller, reader, turns: Arc::default(), settings }
     }
 }

@@ -20,6 +20,7 @@ use crate::{
     http::{self, App, Limits, Passwords},
     recordings::{ReceiveError, Recordings, Shelves},
     roller::Roller,
+    runs::Reader,
     storage::{Disk, HouseLock, Layout, OpenError, RealDisk, Storage},
 };
 
@@ -104,7 +105,8 @@ impl House {
         let roller = Roller::start(catalog.clone(), storage.clone(), settings.clone(), &tasks, stop.clone());
         let shelves = Shelves::new(catalog.clone(), storage.clone());
         shelves.recover().await?;
-        let recordings = Recordings::new(shelves, roller.clone(), settings.clone());
+        let reader = Reader::start(catalog.clone(), storage.clone(), settings.clone(), &tasks, stop.clone());
+        let recordings = Recordings::new(shelves, roller.clone(), reader.clone(), settings.clone());
         roller.mark_left_behind().await?;
         let handshake = Handshake::new(catalog.clone(), settings.clone());
         warn_of_lockouts(&handshake).await?;
@@ -114,6 +116,7 @@ impl House {
             handshake,
             recordings,
             roller,
+            reader,
             storage,
             limits: Arc::new(Limits::new(settings.clone(), carried.at_once)),
             passwords: Arc::new(Passwords::new(settings.clone())),

@@ -42,6 +42,11 @@ pub trait Disk: Send + Sync + 'static {
         file.write_all(bytes)
     }
 
+    /// Cuts off what a file holds behind its first `length` bytes.
+    fn truncate(&self, file: &File, length: u64) -> io::Result<()> {
+        file.set_len(length)
+    }
+
     /// Makes a file's bytes and size survive a power cut. A call that failed must never be taken back by a second one:
     /// the kernel may have dropped the pages and report success (see fsync(2) and "fsyncgate").
     fn sync_file(&self, file: &File, _path: &Path) -> io::Result<()> {

@@ -59,6 +59,12 @@ impl Layout {
         self.house().join("catalog.sqlite")
     }
 
+    /// `.house/ledger.jsonl`: what must outlive the catalog.
+    #[must_use]
+    pub fn ledger(&self) -> PathBuf {
+        self.house().join("ledger.jsonl")
+    }
+
     /// `.house/incoming/`
     #[must_use]
     pub fn incoming_folder(&self) -> PathBuf {

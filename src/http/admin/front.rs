@@ -1,32 +1,83 @@
-//! `/`: what is here, and what waits for somebody.
+//! `/`: who waits, what came in, what is missing, how the house is.
 
 use askama::Template;
-use axum::extract::State;
+use axum::{extract::State, http::HeaderMap};
+use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
-    catalog::Counts,
+    catalog::{Arrivals, Counts, Millis, now},
     http::{
+        drawing::{Chart, Squares},
         error::Problem,
         html::{Page, filters},
         passwords::Admin,
+        state::App,
     },
+    recent::{self, LoggedError},
     recordings::{Recordings, Totals},
     storage::FreeSpace,
 };
+
+const DAY: Millis = 24 * 60 * 60 * 1000;
+/// Days in the drawing.
+const DAYS: Millis = 14;
+/// Errors on the page.
+const ERRORS: usize = 5;
 
 #[derive(Template)]
 #[template(path = "admin/front.html")]
 pub struct FrontPage {
     admin: Admin,
+    counts: Counts,
     totals: Totals,
-    waiting: u64,
-    devices: u64,
-    quarantined: u64,
+    came: Came,
     disk: FreeSpace,
+    full_at: Option<Millis>,
+    errors: Vec<LoggedError>,
+    /// Where no watch was let in yet: what to type into one.
+    first: Option<Invitation>,
 }
 
-pub async fn page(admin: Admin, State(recordings): State<Recordings>) -> Result<Page<FrontPage>, Problem> {
-    let (totals, disk) = (recordings.totals().await?, recordings.free_space().await?);
-    let Counts { waiting, devices, revoked, quarantined, .. } = recordings.counts().await?;
-    Ok(Page(FrontPage { admin, totals, waiting, devices: devices + revoked, quarantined, disk }))
+/// What came in lately.
+struct Came {
+    today: (u64, u64),
+    week: (u64, u64),
+    chart: Chart,
+}
+
+/// How the first watch is connected.
+struct Invitation {
+    server: String,
+    code: Option<Squares>,
+}
+
+pub async fn page(admin: Admin, State(app): State<App>, headers: HeaderMap) -> Result<Page<FrontPage>, Problem> {
+    let (totals, disk, counts) = (app.recordings.totals().await?, app.recordings.free_space().await?, app.recordings.counts().await?);
+    let came = came(&app.recordings).await?;
+    let full_at = app.recordings.full_at(disk.bytes).await?;
+    let errors = recent::errors().into_iter().take(ERRORS).collect();
+    let first = (counts.devices + counts.revoked == 0).then(|| invitation(&headers));
+    Ok(Page(FrontPage { admin, counts, totals, came, disk, full_at, errors, first }))
+}
+
+/// The name under which the researcher's browser has found the server: a watch finds it under that, too.
+fn invitation(headers: &HeaderMap) -> Invitation {
+    let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("this server's name");
+    Invitation { code: Squares::of(host), server: host.to_owned() }
+}
+
+async fn came(recordings: &Recordings) -> Result<Came, Problem> {
+    let today = now() / DAY * DAY;
+    let arrivals = recordings.arrivals(today - (DAYS - 1) * DAY).await?;
+    let since = |day: Millis| {
+        arrivals.iter().filter(|came| came.day >= day).fold((0, 0), |(files, bytes), came| (files + came.files, bytes + came.bytes))
+    };
+    let days = (0..DAYS).rev().map(|back| today - back * DAY);
+    let bar = |day| {
+        let came = arrivals.iter().find(|came| came.day == day).copied().unwrap_or(Arrivals { day, files: 0, bytes: 0 });
+        let date = Timestamp::from_millisecond(day).unwrap_or_default().to_zoned(TimeZone::UTC).date();
+        let files = if came.files == 1 { "1 file".to_owned() } else { format!("{} files", came.files) };
+        (came.bytes, date.day().to_string(), format!("{date}: {files}, {}", filters::human_bytes(came.bytes)))
+    };
+    Ok(Came { today: since(today), week: since(today - 6 * DAY), chart: Chart::of(days.map(bar)) })
 }

@@ -56,7 +56,8 @@ impl Bulk {
         }
     }
 
-    fn search(&self) -> Result<Search, Problem> {
+    /// The search that was shown.
+    pub fn search(&self) -> Result<Search, Problem> {
         serde_html_form::from_str(&self.search).map_err(|error| Problem::malformed(format!("the search cannot be read: {error}")))
     }
 

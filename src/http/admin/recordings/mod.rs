@@ -1,6 +1,7 @@
 //! Recordings: searched, looked at, described, judged, taken home.
 
 pub mod bulk;
+pub mod download;
 pub mod list;
 pub mod one;
 mod search;

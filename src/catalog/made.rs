@@ -1,0 +1,65 @@
+//! A catalog for unit tests, and what lies in it.
+
+use sqlx::{AssertSqlSafe, Row};
+use tempfile::TempDir;
+
+use super::{Catalog, FileRow, NewFile};
+use crate::{
+    config::Quota,
+    ids::{DatasetId, DeviceId, FileId, Identifier},
+    storage::Digests,
+};
+
+pub(crate) struct Made {
+    pub(crate) catalog: Catalog,
+    pub(crate) folder: TempDir,
+}
+
+impl Made {
+    pub(crate) async fn new() -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let catalog = Catalog::open(&folder.path().join("catalog.sqlite")).await.expect("a catalog");
+        Self { catalog, folder }
+    }
+
+    /// A device that was let in.
+    pub(crate) async fn device(&self, identifier: &str) -> DeviceId {
+        let identifier: Identifier = identifier.parse().expect("an identifier");
+        let insert = "INSERT INTO devices (id, identifier, created_at, generation, lowest_generation) VALUES ($1, $2, 0, 1, 1)";
+        let insert = sqlx::query(insert).bind(identifier.device().to_string()).bind(identifier.to_string());
+        insert.execute(&self.catalog.write).await.expect("inserted");
+        identifier.device()
+    }
+
+    pub(crate) async fn dataset(&self, device: DeviceId) -> DatasetId {
+        self.catalog.new_dataset(device, Quota::NONE).await.expect("a dataset")
+    }
+
+    /// A file that came, with one byte.
+    pub(crate) async fn file(&self, dataset: DatasetId, device: DeviceId, sent_name: &str) -> FileRow {
+        let digests = Digests { size: 1, sha256: [1; 32], crc32: 1 };
+        let id = FileId::generate();
+        let file = NewFile { id, dataset, device: Some(device), sent_name: sent_name.to_owned(), digests, held: None };
+        let recorded = self.catalog.record(vec![file], Quota::NONE).await.expect("recorded").swap_remove(0);
+        self.catalog.placed(vec![id]).await.expect("placed");
+        self.catalog.flush().await.expect("committed");
+        recorded.row
+    }
+
+    /// Changes the catalog behind everybody's back.
+    pub(crate) async fn change(&self, statement: &str) {
+        sqlx::query(AssertSqlSafe(statement)).execute(&self.catalog.write).await.expect("changed");
+    }
+
+    /// The first column of each row, as text.
+    pub(crate) async fn texts(&self, query: &str) -> Vec<Option<String>> {
+        let rows = sqlx::query(AssertSqlSafe(format!("SELECT CAST(c AS TEXT) AS c FROM ({query})"))).fetch_all(&self.catalog.read);
+        rows.await.expect("rows").iter().map(|row| row.get("c")).collect()
+    }
+
+    /// How a query is answered.
+    pub(crate) async fn plan(&self, query: &str) -> String {
+        let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"))).fetch_all(&self.catalog.write).await.expect("a plan");
+        rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("\n")
+    }
+}

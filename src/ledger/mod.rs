@@ -1,0 +1,264 @@
+//! What must outlive the catalog: which datasets were erased for good, and which devices were shut out. A file that only grows, one
+//! line for each; each line holds a digest of the one before, so that one that is changed or taken out is noticed once another
+//! stands behind it. It is no proof against somebody who writes the whole file anew.
+
+mod entry;
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    fs::File,
+    io::{self, BufRead, BufReader},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard},
+};
+
+use self::entry::Chain;
+pub use self::entry::{Entry, What, digest_of};
+use crate::{
+    ids::{DatasetId, DeviceId},
+    storage::Disk,
+};
+
+/// Only the server's user may read it.
+const MODE: u32 = 0o600;
+
+/// Why there is no ledger to go on with.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A line is not what was written there, or one is missing before it.
+    #[error("line {line} of {path} {why}: somebody changed the file, or it is damaged. Put the file back from your backup")]
+    Broken {
+        /// The file.
+        path: String,
+        /// The first such line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        why: &'static str,
+        /// What could be read, for whoever goes on with it.
+        ledger: Ledger,
+    },
+    /// The operating system refuses.
+    #[error("cannot read or write {path}: {source}")]
+    Io {
+        /// The file.
+        path: String,
+        /// What the operating system says.
+        source: io::Error,
+    },
+}
+
+/// What the ledger says last of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceState {
+    /// It is let in: it was restored.
+    Good,
+    /// It is shut out.
+    Revoked {
+        /// The generation of its newest token then.
+        generation: u32,
+    },
+    /// It is off the list, and shut out until it is granted a newer token.
+    Forgotten {
+        /// The generation of its newest token then.
+        generation: u32,
+    },
+}
+
+/// The ledger. Cheap to clone; all clones are one. Questions never wait for the disk.
+#[derive(Clone)]
+pub struct Ledger(Arc<Inner>);
+
+struct Inner {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    tail: Mutex<Tail>,
+    known: RwLock<Known>,
+}
+
+/// Where the next line goes.
+struct Tail {
+    file: File,
+    length: u64,
+    chain: Chain,
+    /// Part of a line may stand behind `length` that could not be cut off.
+    is_uncertain: bool,
+}
+
+/// What all lines together say.
+#[derive(Default)]
+struct Known {
+    erased: HashSet<DatasetId>,
+    devices: HashMap<DeviceId, DeviceState>,
+}
+
+impl Known {
+    fn take(&mut self, entry: &Entry) {
+        let (device, state) = match entry.what {
+            What::DatasetErased { dataset, .. } => {
+                self.erased.insert(dataset);
+                return;
+            }
+            What::DeviceRevoked { device, generation } => (device, DeviceState::Revoked { generation }),
+            What::DeviceRestored { device, .. } => (device, DeviceState::Good),
+            What::DeviceForgotten { device, generation } => (device, DeviceState::Forgotten { generation }),
+        };
+        self.devices.insert(device, state);
+    }
+}
+
+impl Ledger {
+    /// Reads the ledger at `path`, or begins one. A last line without its end was never promised, and is cut off. Blocks.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, OpenError> {
+        let (ledger, broken) = Self::read(disk, path).map_err(|source| OpenError::Io { path: path.display().to_string(), source })?;
+        match broken {
+            None => Ok(ledger),
+            Some((line, why)) => Err(OpenError::Broken { path: path.display().to_string(), line, why, ledger }),
+        }
+    }
+
+    fn read(disk: Arc<dyn Disk>, path: &Path) -> io::Result<(Self, Option<(usize, &'static str)>)> {
+        let file = open_file(&*disk, path)?;
+        let mut lines = Lines::default();
+        lines.read(BufReader::new(&file))?;
+        if lines.torn > 0 {
+            disk.truncate(&file, lines.length)?;
+            disk.sync_file(&file, path)?;
+            tracing::warn!(bytes = lines.torn, "cut off the last line of the ledger, which was never written to its end");
+        }
+        let tail = Tail { file, length: lines.length, chain: lines.chain, is_uncertain: false };
+        let inner = Inner { disk, path: path.to_owned(), tail: Mutex::new(tail), known: RwLock::new(lines.known) };
+        Ok((Self(Arc::new(inner)), lines.broken))
+    }
+
+    /// Writes a line. When this returns, it survives a power cut; the questions below know it. Blocks.
+    ///
+    /// # Errors
+    /// What the operating system says. The questions do not know the entry then; after a crash the line may be there all the same.
+    pub fn append(&self, entry: &Entry) -> io::Result<()> {
+        let mut tail = self.tail();
+        let mut line = tail.chain.line(entry)?;
+        let chain = Chain::behind(&line);
+        line.push(b'\n');
+        self.write(&mut tail, &line)?;
+        tail.chain = chain;
+        // The tail is still held, so that what is known changes in the order of the lines.
+        self.0.known.write().unwrap_or_else(PoisonError::into_inner).take(entry);
+        Ok(())
+    }
+
+    /// A line that could not be synced is taken back, and not synced again: the second call may lie.
+    fn write(&self, tail: &mut Tail, line: &[u8]) -> io::Result<()> {
+        if tail.is_uncertain {
+            return Err(io::Error::other("the ledger holds part of a line that could not be taken back; restart the server"));
+        }
+        let Inner { disk, path, .. } = &*self.0;
+        let written = disk.write(&mut tail.file, line).and_then(|()| disk.sync_file(&tail.file, path));
+        match written {
+            Ok(()) => tail.length += line.len() as u64,
+            Err(_) => tail.is_uncertain = disk.truncate(&tail.file, tail.length).is_err(),
+        }
+        written
+    }
+
+    /// Whether a dataset was erased for good.
+    #[must_use]
+    pub fn is_erased(&self, dataset: DatasetId) -> bool {
+        self.known().erased.contains(&dataset)
+    }
+
+    /// The datasets that were erased, in no order.
+    #[must_use]
+    pub fn erased(&self) -> Vec<DatasetId> {
+        self.known().erased.iter().copied().collect()
+    }
+
+    /// What is said last of a device; `None` where nothing is.
+    #[must_use]
+    pub fn device(&self, device: DeviceId) -> Option<DeviceState> {
+        self.known().devices.get(&device).copied()
+    }
+
+    /// What is said last of each device of which anything is, in no order.
+    #[must_use]
+    pub fn devices(&self) -> Vec<(DeviceId, DeviceState)> {
+        self.known().devices.iter().map(|(&device, &state)| (device, state)).collect()
+    }
+
+    fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.0.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.0.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Ledger").field(&self.0.path).finish()
+    }
+}
+
+/// Opens the file, to append to it. Its name survives a power cut then, whoever made it.
+fn open_file(disk: &dyn Disk, path: &Path) -> io::Result<File> {
+    match disk.create(path, MODE) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
+    }
+    disk.sync_folder(path.parent().unwrap_or(path))?;
+    disk.reopen(path)
+}
+
+/// What is read, line by line.
+struct Lines {
+    /// Bytes of the whole lines, and behind them those of one that is not.
+    length: u64,
+    torn: usize,
+    count: usize,
+    chain: Chain,
+    known: Known,
+    /// The first line that is wrong. Those behind it count nevertheless: what was erased must not come back.
+    broken: Option<(usize, &'static str)>,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self { length: 0, torn: 0, count: 0, chain: Chain::start(), known: Known::default(), broken: None }
+    }
+}
+
+impl Lines {
+    fn read(&mut self, mut file: impl BufRead) -> io::Result<()> {
+        let mut line = Vec::new();
+        while file.read_until(b'\n', &mut line)? > 0 {
+            match line.strip_suffix(b"\n") {
+                Some(whole) => self.take(whole),
+                None => self.torn = line.len(),
+            }
+            line.clear();
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, line: &[u8]) {
+        self.count += 1;
+        self.length += line.len() as u64 + 1;
+        let wrong = match self.chain.read(line) {
+            Ok((entry, stands_here)) => {
+                self.known.take(&entry);
+                (!stands_here).then_some("does not follow from the line before it")
+            }
+            Err(_) => Some("cannot be read"),
+        };
+        self.broken = self.broken.or(wrong.map(|why| (self.count, why)));
+        self.chain = Chain::behind(line);
+    }
+}
+
+#[cfg(test)]
+mod tests;

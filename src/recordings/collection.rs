@@ -1,0 +1,108 @@
+//! Many recordings taken home at once: one zip with a folder for each, made as it is sent, of a length that is known before.
+
+use std::io::{self, Read};
+
+use super::Recordings;
+use crate::{
+    archive::{Bundle, Entry},
+    catalog::CatalogError,
+    ids::{DatasetId, FileName},
+    storage::{Storage, open_beneath},
+};
+
+/// As many files as one zip takes home.
+const MOST_FILES: usize = 200_000;
+/// Read at once.
+const CHUNK: usize = 256 << 10;
+
+/// Why recordings are not taken home together.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    /// None of them holds a file.
+    #[error("none of these recordings holds a file")]
+    Empty,
+    /// They hold too many.
+    #[error("these recordings hold more than {MOST_FILES} files; take them home in parts")]
+    TooMany,
+    /// The catalog failed.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+}
+
+/// What is to be taken home.
+pub struct Collection {
+    bundle: Bundle,
+    /// Where each entry lies.
+    stored: Vec<(DatasetId, FileName)>,
+    storage: Storage,
+}
+
+impl Recordings {
+    /// Lays out the files of recordings: everything acknowledged until now. A recording that is not there is passed over.
+    ///
+    /// # Errors
+    /// [`CollectError`].
+    pub async fn collect(&self, datasets: &[DatasetId]) -> Result<Collection, CollectError> {
+        self.catalog.flush().await?;
+        let (mut entries, mut stored) = (Vec::new(), Vec::new());
+        for &dataset in datasets {
+            for file in self.catalog.files_to_zip(dataset).await? {
+                let name = format!("{dataset}/{}", Entry::name_of(&file.name));
+                entries.push(Entry { name, size: file.size, crc32: file.crc32, modified: file.received_at });
+                stored.push((dataset, file.name));
+            }
+            if entries.len() > MOST_FILES {
+                return Err(CollectError::TooMany);
+            }
+        }
+        if entries.is_empty() {
+            return Err(CollectError::Empty);
+        }
+        Ok(Collection { bundle: Bundle::new(entries), stored, storage: self.shelves.storage.clone() })
+    }
+}
+
+impl Collection {
+    /// Bytes of the whole zip.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.bundle.len()
+    }
+
+    /// Hands the zip on, piece by piece, for as long as `send` takes it. It blocks.
+    ///
+    /// # Errors
+    /// Where a file cannot be read or has changed: what was sent is then no whole zip, and its length says so.
+    pub fn send(&self, mut send: impl FnMut(Vec<u8>) -> io::Result<()>) -> io::Result<()> {
+        for ((header, entry), (dataset, name)) in self.bundle.parts().zip(&self.stored) {
+            send(header)?;
+            self.send_file(*dataset, name, entry, &mut send)?;
+        }
+        send(self.bundle.directory())
+    }
+
+    fn send_file(
+        &self,
+        dataset: DatasetId,
+        name: &FileName,
+        entry: &Entry,
+        send: &mut impl FnMut(Vec<u8>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let layout = self.storage.layout();
+        let path = layout.file(dataset, name);
+        let beneath = path.strip_prefix(layout.root()).map_err(io::Error::other)?;
+        let mut file = open_beneath(layout.root(), beneath)?.file;
+        let (mut crc32, mut left) = (crc32fast::Hasher::new(), entry.size);
+        while left > 0 {
+            let mut chunk = vec![0; usize::try_from(left).unwrap_or(CHUNK).min(CHUNK)];
+            file.read_exact(&mut chunk)?;
+            crc32.update(&chunk);
+            left -= chunk.len() as u64;
+            if left == 0 && crc32.clone().finalize() != entry.crc32 {
+                return Err(io::Error::other("a file has changed since it was received"));
+            }
+            send(chunk)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,116 @@
+//! Which runs of a device never came: numbers that are skipped between two that did.
+
+use std::collections::BTreeSet;
+
+use crate::{catalog::NumberedRun, ids::DatasetId};
+
+/// NumberedRun numbers that are missing in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// The run behind them: they lie before it.
+    pub before: DatasetId,
+    /// The first number that is missing.
+    pub first: i64,
+    /// The last one.
+    pub last: i64,
+}
+
+/// The gaps in the runs of one device, oldest first. A number that falls begins a new sequence: the app was installed again. A
+/// run whose start nobody knows is missed nowhere, for it may lie anywhere.
+#[must_use]
+pub fn gaps(runs: &[NumberedRun]) -> Vec<Gap> {
+    let mut ordered: Vec<_> = runs.iter().filter_map(|run| Some((run.started_at?, run.number, run.uuid))).collect();
+    ordered.sort_unstable();
+    let adrift: BTreeSet<_> = runs.iter().filter(|run| run.started_at.is_none()).map(|run| run.number).collect();
+    let mut gaps = Vec::new();
+    for pair in ordered.windows(2) {
+        let ((_, one, _), (_, other, before)) = (pair[0], pair[1]);
+        push_missing(&mut gaps, one, other, before, &adrift);
+    }
+    gaps
+}
+
+/// What is missing between two numbers: nothing where the second is the next, the same, or lower.
+fn push_missing(gaps: &mut Vec<Gap>, one: i64, other: i64, before: DatasetId, adrift: &BTreeSet<i64>) {
+    let Some(mut first) = one.checked_add(1).filter(|first| *first < other) else { return };
+    for &here in adrift.range(first..other) {
+        if first < here {
+            gaps.push(Gap { before, first, last: here - 1 });
+        }
+        first = here + 1;
+    }
+    if first < other {
+        gaps.push(Gap { before, first, last: other - 1 });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn uuid(at: usize) -> DatasetId {
+        format!("00000000-0000-4000-8000-{at:012}").parse().expect("a uuid")
+    }
+
+    /// Runs that started one behind the other.
+    fn runs(numbers: &[i64]) -> Vec<NumberedRun> {
+        let run = |(at, &number): (usize, &i64)| NumberedRun { uuid: uuid(at), started_at: Some(at as i64), number };
+        numbers.iter().enumerate().map(run).collect()
+    }
+
+    fn missing(runs: &[NumberedRun]) -> Vec<(i64, i64)> {
+        gaps(runs).iter().map(|gap| (gap.first, gap.last)).collect()
+    }
+
+    #[test]
+    fn a_number_that_is_skipped_is_missing_before_the_next() {
+        assert_eq!(gaps(&runs(&[6, 8, 9, 13])), [Gap { before: uuid(1), first: 7, last: 7 }, Gap { before: uuid(3), first: 10, last: 12 }]);
+        assert_eq!(missing(&runs(&[])), []);
+        assert_eq!(missing(&runs(&[6])), []);
+    }
+
+    #[test]
+    fn numbers_that_fall_begin_anew_and_those_that_repeat_are_two_parts_of_a_run() {
+        assert_eq!(missing(&runs(&[6, 7, 7, 8])), []);
+        assert_eq!(missing(&runs(&[6, 8, 0, 1, 3])), [(7, 7), (2, 2)]);
+        assert_eq!(missing(&runs(&[9, 3, 4])), []);
+    }
+
+    #[test]
+    fn a_run_that_comes_late_fills_its_gap() {
+        let mut runs = runs(&[5, 9]);
+        assert_eq!(missing(&runs), [(6, 8)]);
+        runs[1].started_at = Some(10);
+        runs.push(NumberedRun { uuid: uuid(7), started_at: Some(5), number: 7 });
+        assert_eq!(missing(&runs), [(6, 6), (8, 8)]);
+    }
+
+    #[test]
+    fn a_run_without_a_start_is_not_missing() {
+        let mut runs = runs(&[5, 9, 12]);
+        for number in [6, 8, 20] {
+            runs.push(NumberedRun { uuid: uuid(7), started_at: None, number });
+        }
+        assert_eq!(missing(&runs), [(7, 7), (10, 11)]);
+    }
+
+    #[test]
+    fn numbers_that_are_far_apart_take_no_time() {
+        assert_eq!(missing(&runs(&[0, i64::MAX])), [(1, i64::MAX - 1)]);
+        assert_eq!(missing(&runs(&[i64::MAX, i64::MAX])), []);
+    }
+
+    proptest! {
+        #[test]
+        fn of_a_growing_sequence_exactly_what_is_left_out_is_missing(kept in prop::collection::vec(any::<bool>(), 1..60)) {
+            let numbers: Vec<i64> = (0..).zip(&kept).filter(|(_, kept)| **kept).map(|(number, _)| number).collect();
+            let mut found = numbers.clone();
+            found.extend(missing(&runs(&numbers)).into_iter().flat_map(|(first, last)| first..=last));
+            found.sort_unstable();
+            let all: Vec<_> = numbers.first().map_or(0..0, |first| *first..numbers[numbers.len() - 1] + 1).collect();
+            prop_assert_eq!(found, all);
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! The reader: reads off the files of datasets what they say of their runs, behind the uploads' back, and looks what is missing.
+
+use std::{
+    collections::HashMap,
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{Missing, MissingKind, burst::Burst, describe::describe};
+use crate::{
+    catalog::{Catalog, CatalogError, ToDescribe, now},
+    config::Settings,
+    ids::DatasetId,
+    storage::{Storage, blocking},
+};
+
+/// How often somebody looks what is missing while nothing comes.
+const LOOK: Duration = Duration::from_secs(60);
+/// So many datasets are asked for at once.
+const AT_ONCE: u32 = 100;
+/// No rest between two datasets is longer.
+const LONGEST_REST: Duration = Duration::from_millis(100);
+
+/// Why a dataset is not described.
+#[derive(Debug, thiserror::Error)]
+enum ReadError {
+    #[error("the disk failed: {0}")]
+    Disk(#[from] io::Error),
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+}
+
+/// Keeps the descriptions of datasets up to date. Cheap to clone; one worker stands behind all clones.
+#[derive(Clone)]
+pub struct Reader {
+    catalog: Catalog,
+    storage: Storage,
+    settings: Settings,
+    burst: Arc<Burst>,
+    missing: Arc<ArcSwap<Missing>>,
+    /// One look at a time: an older one must not overwrite a newer one.
+    looking: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Reader {
+    /// Starts the worker in `tasks`. It begins with what the last process left behind, and runs until `stop`.
+    #[must_use]
+    pub fn start(catalog: Catalog, storage: Storage, settings: Settings, tasks: &TaskTracker, stop: CancellationToken) -> Self {
+        let (burst, missing, looking) = Default::default();
+        let reader = Self { catalog, storage, settings, burst, missing, looking };
+        tasks.spawn(reader.clone().work(stop));
+        reader
+    }
+
+    /// Says that files have come or gone, or that people said something new of a dataset.
+    pub fn mark(&self) {
+        self.burst.mark();
+    }
+
+    /// What was missing at the last look.
+    #[must_use]
+    pub fn missing(&self) -> Arc<Missing> {
+        self.missing.load_full()
+    }
+
+    /// Says that something is known to be missing: it is told no more.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn settle(&self, kind: MissingKind, subject: &str, who: &str) -> Result<(), CatalogError> {
+        self.catalog.settle(kind.as_str(), subject, who).await?;
+        self.look().await
+    }
+
+    /// Looks what is missing. When this returns, [`Reader::missing`] knows everything that was said before.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn look(&self) -> Result<(), CatalogError> {
+        let _alone = self.looking.lock().await;
+        let missing = Missing::look(&self.catalog, &self.settings.now().missing, now()).await?;
+        self.missing.store(Arc::new(missing));
+        Ok(())
+    }
+
+    /// The worker: describes what is behind, looks what is missing, waits for the next burst.
+    async fn work(self, stop: CancellationToken) {
+        let mut passed_over = HashMap::new();
+        while !stop.is_cancelled() {
+            self.burst.take();
+            let caught_up = self.catch_up(&mut passed_over, &stop).await;
+            let looked = if stop.is_cancelled() { Ok(()) } else { self.look().await };
+            if let Err(error) = caught_up.and(looked) {
+                tracing::warn!(%error, "recordings could not be described; this is tried again within a minute");
+            }
+            tokio::select! {
+                () = self.burst.wait(Instant::now() + LOOK) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// Describes every dataset that is behind, one at a time. One that failed is passed over until it changes.
+    async fn catch_up(&self, passed_over: &mut HashMap<DatasetId, i64>, stop: &CancellationToken) -> Result<(), CatalogError> {
+        // Acknowledged files may wait to be marked as placed; behind this they are.
+        self.catalog.flush().await?;
+        let mut behind = 0;
+        loop {
+            let batch = self.catalog.to_describe(behind, AT_ONCE).await?;
+            let Some(last) = batch.last() else { return Ok(()) };
+            behind = last.number;
+            for dataset in batch {
+                if stop.is_cancelled() {
+                    return Ok(());
+                }
+                if passed_over.get(&dataset.uuid) == Some(&dataset.changes) {
+                    continue;
+                }
+                let began = Instant::now();
+                self.describe_or_pass_over(&dataset, passed_over).await?;
+                // Uploads write into the same catalog: they have it for as long.
+                tokio::time::sleep(began.elapsed().min(LONGEST_REST)).await;
+            }
+        }
+    }
+
+    async fn describe_or_pass_over(&self, dataset: &ToDescribe, passed_over: &mut HashMap<DatasetId, i64>) -> Result<(), CatalogError> {
+        match self.describe(dataset).await {
+            Ok(()) => {
+                passed_over.remove(&dataset.uuid);
+            }
+            // That concerns all of them.
+            Err(ReadError::Catalog(error @ (CatalogError::Busy | CatalogError::Full | CatalogError::Closed))) => return Err(error),
+            Err(error) => {
+                tracing::warn!(dataset = %dataset.uuid, %error, "a recording could not be described; it is passed over until it changes");
+                passed_over.insert(dataset.uuid, dataset.changes);
+            }
+        }
+        Ok(())
+    }
+
+    async fn describe(&self, dataset: &ToDescribe) -> Result<(), ReadError> {
+        let files = self.catalog.files_to_read(dataset.uuid).await?;
+        let (storage, to, settings) = (self.storage.clone(), *dataset, self.settings.now());
+        let description = blocking(move || describe(storage.layout(), &to, &files, &settings.privacy)).await??;
+        Ok(self.catalog.describe(dataset.uuid, &description).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink, path::PathBuf};
+
+    use super::*;
+    use crate::{
+        catalog::{Run, made::Made},
+        config::Config,
+        ids::{DeviceId, FileName},
+        storage::{Layout, RealDisk},
+    };
+
+    const HOUR: i64 = 60 * 60 * 1000;
+
+    /// A house in which nobody but the reader works.
+    struct House {
+        made: Made,
+        storage: Storage,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    }
+
+    impl House {
+        async fn new() -> Self {
+            let made = Made::new().await;
+            let storage = Storage::open(Layout::new(made.folder.path().join("uploads")), Arc::new(RealDisk)).expect("folders");
+            Self { made, storage, tasks: TaskTracker::new(), stop: CancellationToken::new() }
+        }
+
+        fn reader(&self) -> Reader {
+            let settings = Settings::from(Config::default());
+            Reader::start(self.made.catalog.clone(), self.storage.clone(), settings, &self.tasks, self.stop.clone())
+        }
+
+        fn path(&self, dataset: DatasetId, sent_name: &str) -> PathBuf {
+            self.storage.layout().file(dataset, &FileName::from_sent(sent_name))
+        }
+
+        async fn meta_info(&self, device: DeviceId, dataset: DatasetId, run: u32, start: i64) {
+            let name = format!("metaInfo_{run}.json");
+            let path = self.path(dataset, &name);
+            let date = jiff::Timestamp::from_millisecond(start).expect("a time");
+            fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            fs::write(path, format!(r#"{{"date": "{date}", "run_number": {run}, "app_version": "1.4"}}"#)).expect("written");
+            self.made.file(dataset, device, &name).await;
+        }
+
+        async fn run_of(&self, dataset: DatasetId) -> Run {
+            self.made.catalog.dataset(dataset).await.expect("asked").expect("a dataset").run
+        }
+
+        /// Waits until a dataset says which run it is.
+        async fn wait_for(&self, dataset: DatasetId, number: i64) {
+            let described = async {
+                while self.run_of(dataset).await.number != Some(number) {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(30), described).await.expect("described in time");
+        }
+
+        async fn end(self) {
+            self.stop.cancel();
+            self.tasks.close();
+            tokio::time::timeout(Duration::from_secs(10), self.tasks.wait()).await.expect("the worker ends");
+            self.made.catalog.close().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_last_process_left_is_read_at_the_start_and_what_comes_later_when_it_is_marked() {
+        let house = House::new().await;
+        let device = house.made.device("kitchen[1]").await;
+        let (first, second) = (house.made.dataset(device).await, house.made.dataset(device).await);
+        let start = now() - 24 * HOUR;
+        house.meta_info(device, first, 7, start).await;
+        let reader = house.reader();
+        house.wait_for(first, 7).await;
+        assert_eq!(house.run_of(first).await.started_at, Some(start));
+        house.meta_info(device, second, 8, start + HOUR).await;
+        reader.mark();
+        house.wait_for(second, 8).await;
+        house.end().await;
+    }
+
+    #[tokio::test]
+    async fn one_that_cannot_be_read_is_passed_over_until_it_changes_and_the_others_are_read() {
+        let house = House::new().await;
+        let device = house.made.device("kitchen[1]").await;
+        let (bad, good) = (house.made.dataset(device).await, house.made.dataset(device).await);
+        house.meta_info(device, bad, 7, now() - HOUR).await;
+        house.meta_info(device, good, 8, now() - HOUR).await;
+        let path = house.path(bad, "metaInfo_7.json");
+        fs::remove_file(&path).expect("removed");
+        symlink("/dev/null", &path).expect("a link");
+        let reader = house.reader();
+        house.wait_for(good, 8).await;
+        assert_eq!(house.run_of(bad).await, Run::default());
+        fs::remove_file(&path).expect("removed");
+        house.meta_info(device, bad, 9, now() - HOUR).await;
+        reader.mark();
+        house.wait_for(bad, 9).await;
+        house.end().await;
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_is_known_behind_a_batch_and_what_is_settled_is_told_no_more() {
+        let house = House::new().await;
+        let device = house.made.device("kitchen[1]").await;
+        let (first, second) = (house.made.dataset(device).await, house.made.dataset(device).await);
+        house.meta_info(device, first, 5, now() - 48 * HOUR).await;
+        house.meta_info(device, second, 7, now() - 24 * HOUR).await;
+        let reader = house.reader();
+        let looked = async {
+            while reader.missing().looked_at == 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), looked).await.expect("a look in time");
+        let missing = reader.missing();
+        assert_eq!((missing.count(), missing.skipped[0].first, missing.skipped[0].last), (1, 6, 6));
+        reader.settle(MissingKind::Skipped, &missing.skipped[0].subject(), "ada").await.expect("settled");
+        assert_eq!(reader.missing().count(), 0);
+        house.end().await;
+    }
+}
