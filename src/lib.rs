@@ -16,6 +16,7 @@
 //! | 7 | [`server`] | build, serve, drain, await the workers |
 //! | 6 | [`http`] | the only floor that knows axum, askama and status codes |
 //! | 5 | [`recordings`], [`handshake`] | use cases: receive, browse, describe, decide, recover; ask, grant, collect, revoke |
+//! | 5 | [`participants`] | who wore which device on which days |
 //! | 5 | [`audit`] | who did what |
 //! | 4 | [`roller`] | the rolling zip: mark, coalesce, roll, publish, barrier |
 //! | 4 | [`runs`] | what a run says of itself, read off its files; what is missing |
@@ -40,6 +41,7 @@ pub mod ids;
 pub mod ledger;
 pub mod metrics;
 pub mod outside;
+pub mod participants;
 pub mod recent;
 pub mod recordings;
 pub mod roller;

@@ -2,6 +2,7 @@
 
 mod callers;
 mod decide;
+mod devices;
 mod token;
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
@@ -9,6 +10,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc};
 use tokio::sync::watch;
 
 pub use decide::DoorError;
+pub use devices::{DeviceError, KnownDevice};
 pub use token::{Claim, Signer};
 
 use crate::{
@@ -141,14 +143,6 @@ impl Handshake {
     /// [`CatalogError`].
     pub async fn blocked(&self) -> Result<Vec<Blocked>, CatalogError> {
         self.catalog.blocked(MOST_BLOCKED).await
-    }
-
-    /// All devices that were ever let in, the last used first.
-    ///
-    /// # Errors
-    /// [`CatalogError`].
-    pub async fn devices(&self) -> Result<Vec<Device>, CatalogError> {
-        self.catalog.devices().await
     }
 
     /// Shuts a device out, or lets it in again with the tokens that it had. `false` if there is no such device.

@@ -6,7 +6,10 @@ use axum::extract::FromRef;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{health::LastLook, limits::Limits, passwords::Passwords};
-use crate::{audit::Audit, config::Settings, handshake::Handshake, recordings::Recordings, roller::Roller, runs::Reader, storage::Storage};
+use crate::{
+    audit::Audit, config::Settings, handshake::Handshake, participants::Participants, recordings::Recordings, roller::Roller, runs::Reader,
+    storage::Storage,
+};
 
 /// Everything that the handlers work with. Cheap to clone.
 #[derive(Clone, FromRef)]
@@ -15,6 +18,8 @@ pub struct App {
     pub handshake: Handshake,
     /// Recordings.
     pub recordings: Recordings,
+    /// Who wore what.
+    pub participants: Participants,
     /// Zips.
     pub roller: Roller,
     /// What runs say of themselves, and what is missing.

@@ -18,6 +18,7 @@ use crate::{
     config::Settings,
     handshake::Handshake,
     http::{self, App, Limits, Passwords},
+    participants::Participants,
     recordings::{ReceiveError, Recordings, Shelves},
     roller::Roller,
     runs::Reader,
@@ -110,10 +111,12 @@ impl House {
         roller.mark_left_behind().await?;
         let handshake = Handshake::new(catalog.clone(), settings.clone());
         warn_of_lockouts(&handshake).await?;
+        tasks.spawn(catalog.clone().keep_writing_uses(stop.clone()));
         tasks.spawn(supervisor::keep_telling(catalog.clone(), stop.clone()));
         let app = App {
             audit: Audit::new(catalog.clone()),
             handshake,
+            participants: Participants::new(catalog.clone(), reader.clone()),
             recordings,
             roller,
             reader,

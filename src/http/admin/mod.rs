@@ -4,6 +4,7 @@
 pub mod devices;
 pub mod front;
 pub mod live;
+pub mod participants;
 pub mod quarantine;
 pub mod recordings;
 pub mod requests;

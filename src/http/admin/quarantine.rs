@@ -16,7 +16,7 @@ use crate::{
         passwords::Admin,
         state::App,
     },
-    ids::{DatasetId, DeviceId, FileId, Identifier},
+    ids::{DatasetId, DeviceId, FileId},
     recordings::{DecideError, Recordings},
 };
 
@@ -50,13 +50,13 @@ pub struct QuarantineView {
 pub struct QuarantinePage {
     admin: Admin,
     quarantine: QuarantineView,
-    watches: HashMap<DeviceId, Identifier>,
+    watches: HashMap<DeviceId, String>,
 }
 
 impl QuarantinePage {
-    /// What the watch that brought a file calls itself.
+    /// The name of the watch that brought a file.
     fn watch(&self, device: &DeviceId) -> &str {
-        self.watches.get(device).map_or("a watch", Identifier::alias)
+        self.watches.get(device).map_or("a watch", String::as_str)
     }
 }
 
@@ -91,7 +91,7 @@ pub async fn page(
     State(recordings): State<Recordings>,
     State(handshake): State<Handshake>,
 ) -> Result<Page<QuarantinePage>, Problem> {
-    let watches = handshake.devices().await?.into_iter().map(|device| (device.id, device.identifier)).collect();
+    let watches = handshake.devices_in_quarantine().await?.into_iter().map(|device| (device.id, device.watch().to_owned())).collect();
     Ok(Page(QuarantinePage { admin, quarantine: view(&recordings).await?, watches }))
 }
 

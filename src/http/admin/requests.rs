@@ -39,6 +39,8 @@ pub struct RequestView {
     /// When the grant lapses, if nobody collects it.
     lapses_at: Option<Millis>,
     known_device: bool,
+    /// What people call the device, where that is another name than the alias.
+    device_name: Option<String>,
     device_last_used_at: Option<Millis>,
     device_revoked: bool,
 }
@@ -63,6 +65,7 @@ impl RequestView {
             granted_by: request.granted_by,
             lapses_at,
             known_device: known.is_some(),
+            device_name: known.as_ref().map(|device| device.name.clone()).filter(|name| !name.is_empty()),
             device_last_used_at: known.as_ref().and_then(|device| device.last_used_at),
             device_revoked: known.is_some_and(|device| device.revoked_at.is_some()),
         }

@@ -6,3 +6,5 @@ pub mod list;
 pub mod one;
 mod search;
 mod views;
+
+pub use views::SEGMENT;
