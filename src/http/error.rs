@@ -13,8 +13,9 @@ use serde_json::json;
 use super::html::Page;
 use crate::{
     catalog::{CatalogError, RecordError},
-    handshake::GrantError,
+    handshake::{DeviceError, DoorError},
     ids::Malformed,
+    participants::ParticipantError,
     recordings::{CollectError, DecideError, DescribeError, ReceiveError},
     roller::RollError,
 };
@@ -208,12 +209,35 @@ impl From<ReceiveError> for Problem {
     }
 }
 
-impl From<GrantError> for Problem {
-    fn from(error: GrantError) -> Self {
+impl From<DoorError> for Problem {
+    fn from(error: DoorError) -> Self {
         match error {
-            GrantError::Gone => Self::new(StatusCode::NOT_FOUND, error.to_string()),
-            GrantError::SeveralCallers(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
-            GrantError::Catalog(error) => error.into(),
+            DoorError::Gone => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            DoorError::SeveralCallers(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
+            DoorError::Reason => Self::malformed(error.to_string()),
+            DoorError::Catalog(error) => error.into(),
+        }
+    }
+}
+
+impl From<DeviceError> for Problem {
+    fn from(error: DeviceError) -> Self {
+        match error {
+            DeviceError::Gone => Self::not_found("device"),
+            DeviceError::Malformed(_) => Self::malformed(error.to_string()),
+            DeviceError::Catalog(error) => error.into(),
+        }
+    }
+}
+
+impl From<ParticipantError> for Problem {
+    fn from(error: ParticipantError) -> Self {
+        use ParticipantError::{Backwards, Catalog, Gone, HasRecordings, NoDevice, Overlaps, Taken, TooLong};
+        match error {
+            Gone => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            Taken | HasRecordings(_) | Overlaps => Self::new(StatusCode::CONFLICT, error.to_string()),
+            NoDevice | Backwards | TooLong => Self::malformed(error.to_string()),
+            Catalog(error) => error.into(),
         }
     }
 }

@@ -37,7 +37,7 @@ pub use self::{
     state::App,
 };
 use self::{
-    admin::{alerts, audit, devices, front, missing, quarantine, recordings, requests, settings},
+    admin::{alerts, audit, devices, front, live, missing, participants, quarantine, recordings, requests, settings},
     error::{Problem, in_a_page, in_json, in_the_callers_voice, in_the_wires_voice},
     observe::{route_of, with_its_route},
 };
@@ -95,10 +95,18 @@ fn api() -> Router<App> {
         .route("/api/v1/requests", get(requests::list))
         .route("/api/v1/requests/{id}", delete(requests::deny))
         .route("/api/v1/requests/{id}/grant", post(requests::grant))
-        .route("/api/v1/devices", get(devices::list))
-        .route("/api/v1/devices/{id}/revoke", post(devices::revoke))
-        .route("/api/v1/devices/{id}/restore", post(devices::restore))
-        .route("/api/v1/devices/{id}/end-older-tokens", post(devices::end_older_tokens))
+        .route("/api/v1/requests/{id}/block", post(requests::block))
+        .route("/api/v1/blocked", get(requests::blocked))
+        .route("/api/v1/blocked/{id}", delete(requests::unblock))
+        .route("/api/v1/devices", get(devices::list::json))
+        .route("/api/v1/devices/{id}", get(devices::one::json).patch(devices::one::patch))
+        .route("/api/v1/devices/{id}/revoke", post(devices::one::revoke))
+        .route("/api/v1/devices/{id}/restore", post(devices::one::restore))
+        .route("/api/v1/devices/{id}/end-older-tokens", post(devices::one::end_older_tokens))
+        .route("/api/v1/participants", get(participants::list::json).post(participants::list::add))
+        .route("/api/v1/participants/{id}", get(participants::one::json).patch(participants::one::patch).delete(participants::one::delete))
+        .route("/api/v1/participants/{id}/spans", post(participants::spans::add))
+        .route("/api/v1/participants/{id}/spans/{span}", delete(participants::spans::delete).patch(participants::spans::end))
         .route("/api/v1/datasets", get(recordings::list::json))
         .route("/api/v1/datasets.zip", get(recordings::download::named))
         .route("/api/v1/datasets/{uuid}", get(recordings::one::json).patch(recordings::one::patch))
@@ -117,12 +125,26 @@ fn pages() -> Router<App> {
     Router::new()
         .route("/", get(front::page))
         .route("/tokenauth/check/", get(requests::page))
+        .route("/tokenauth/check/events", get(live::requests))
         .route("/tokenauth/check/{id}/grant", post(requests::grant_on_page))
+        .route("/tokenauth/check/{id}/override", post(requests::override_on_page))
         .route("/tokenauth/check/{id}/deny", post(requests::deny_on_page))
-        .route("/device/list/", get(devices::page))
-        .route("/device/{id}/revoke", post(devices::revoke_on_page))
-        .route("/device/{id}/restore", post(devices::restore_on_page))
-        .route("/device/{id}/end-older-tokens", post(devices::end_older_tokens_on_page))
+        .route("/tokenauth/check/{id}/block", post(requests::block_on_page))
+        .route("/tokenauth/check/{id}/unblock", post(requests::unblock_on_page))
+        .route("/device/list/", get(devices::list::page))
+        .route("/device/{id}/", get(devices::one::page))
+        .route("/device/{id}/describe", post(devices::one::describe))
+        .route("/device/{id}/revoke", post(devices::one::revoke_on_page))
+        .route("/device/{id}/restore", post(devices::one::restore_on_page))
+        .route("/device/{id}/end-older-tokens", post(devices::one::end_older_tokens_on_page))
+        .route("/participant/list/", get(participants::list::page))
+        .route("/participant/add", post(participants::list::add_on_page))
+        .route("/participant/{id}/", get(participants::one::page))
+        .route("/participant/{id}/describe", post(participants::one::describe))
+        .route("/participant/{id}/delete", post(participants::one::delete_on_page))
+        .route("/participant/{id}/spans", post(participants::spans::add_on_page))
+        .route("/participant/{id}/spans/{span}/end", post(participants::spans::end_on_page))
+        .route("/participant/{id}/spans/{span}/delete", post(participants::spans::delete_on_page))
         .route("/recording/list/", get(recordings::list::page))
         .route("/recording/list.csv", get(recordings::list::csv))
         .route("/recording/download", post(recordings::download::chosen))
@@ -161,5 +183,9 @@ fn open() -> Router<App> {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .layer(map_response(gatekeeper::no_store));
-    Router::new().merge(probes).route("/static/style.css", get(assets::style)).route("/static/icon.svg", get(assets::icon))
+    Router::new()
+        .merge(probes)
+        .route("/static/style.css", get(assets::style))
+        .route("/static/icon.svg", get(assets::icon))
+        .route("/static/live.js", get(assets::live))
 }

@@ -19,6 +19,7 @@ use crate::{
     config::Settings,
     handshake::Handshake,
     http::{self, App, Limits, Passwords},
+    participants::Participants,
     recordings::{ReceiveError, Recordings, Shelves},
     roller::Roller,
     runs::Reader,
@@ -111,6 +112,7 @@ impl House {
         roller.mark_left_behind().await?;
         let handshake = Handshake::new(catalog.clone(), settings.clone());
         warn_of_lockouts(&handshake).await?;
+        tasks.spawn(catalog.clone().keep_writing_uses(stop.clone()));
         tasks.spawn(supervisor::keep_telling(catalog.clone(), stop.clone()));
         let alerts = Alerts::start(catalog.clone(), settings.clone(), &tasks, &stop);
         let lookout = Lookout {
@@ -125,6 +127,7 @@ impl House {
             alerts,
             audit: Audit::new(catalog.clone()),
             handshake,
+            participants: Participants::new(catalog.clone(), reader.clone()),
             recordings,
             roller,
             reader,
@@ -135,6 +138,7 @@ impl House {
             drafts: Arc::default(),
             last_look: Arc::default(),
             tasks: tasks.clone(),
+            stopping: CancellationToken::new(),
         };
         Ok(Self { app, catalog, connections: carried.connections, tasks, stop, _lock: lock })
     }
@@ -155,6 +159,7 @@ impl House {
         let mut door = Door::new(listener, self.connections, settings.clone());
         let under_way = door.serve(http::router(self.app.clone()), shutdown).await;
         supervisor::stopping();
+        self.app.stopping.cancel();
         let patience = settings.now().server.stop_time();
         if tokio::time::timeout(patience, door.turn_away(http::closed_router(), under_way)).await.is_err() {
             tracing::warn!("requests were still under way and have been cut; the watches send them again");
