@@ -4,14 +4,17 @@ use askama::Template;
 use axum::{Json, extract::State, http::StatusCode, response::Redirect};
 use serde::{Deserialize, Deserializer};
 
-use super::views::KnownView;
+use super::{
+    calendar::{CalendarSpan, CalendarView},
+    views::{KnownView, MissingOf},
+};
 use crate::{
     audit::Action,
     catalog::{AuditEntry, AuditFilter, DeviceNotes},
     handshake::Handshake,
     http::{
         error::Problem,
-        extract::{Form, Id, Sent},
+        extract::{Form, Id, Params, Sent},
         html::{Page, filters},
         passwords::Admin,
         state::App,
@@ -27,6 +30,8 @@ const HISTORY: u32 = 50;
 pub struct DevicePage {
     admin: Admin,
     known: KnownView,
+    missing: MissingOf,
+    calendar: CalendarView,
     history: Vec<AuditEntry>,
 }
 
@@ -56,11 +61,18 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u32
     Option::deserialize(deserializer).map(Some)
 }
 
-pub async fn page(admin: Admin, State(app): State<App>, Id(id): Id<DeviceId>) -> Result<Page<DevicePage>, Problem> {
+pub async fn page(
+    admin: Admin,
+    State(app): State<App>,
+    Id(id): Id<DeviceId>,
+    Params(span): Params<CalendarSpan>,
+) -> Result<Page<DevicePage>, Problem> {
     let known = known(&app.handshake, id).await?;
     let about = AuditFilter { subject: Some(id.to_string()), ..AuditFilter::default() };
     let history = app.audit.entries(&about, HISTORY).await?;
-    Ok(Page(DevicePage { admin, known, history }))
+    let calendar = CalendarView::of(&app.reader, id, &span).await?;
+    let missing = MissingOf::device(&app.reader.missing(), id);
+    Ok(Page(DevicePage { admin, known, missing, calendar, history }))
 }
 
 pub async fn json(_: Admin, State(handshake): State<Handshake>, Id(id): Id<DeviceId>) -> Result<Json<KnownView>, Problem> {

@@ -6,6 +6,7 @@ use crate::{
     catalog::{Credential, Device, Millis, Span},
     handshake::KnownDevice,
     ids::{DeviceId, Identifier, ParticipantId, Tag},
+    runs::{Missing, SilentDevice, SkippedRuns, UnfinishedDataset},
 };
 
 /// A device.
@@ -122,5 +123,28 @@ impl WornView {
     /// The last day of it, as people say it; one moment of it.
     pub fn last_day(&self) -> Option<Millis> {
         self.until_at.map(|until| until - 1)
+    }
+}
+
+/// What is missing of one device.
+pub struct MissingOf {
+    pub silent: Vec<SilentDevice>,
+    pub skipped: Vec<SkippedRuns>,
+    pub unfinished: Vec<UnfinishedDataset>,
+}
+
+impl MissingOf {
+    /// What of it all is a device's.
+    pub fn device(missing: &Missing, id: DeviceId) -> Self {
+        Self {
+            silent: missing.silent.iter().filter(|silent| silent.device == id).cloned().collect(),
+            skipped: missing.skipped.iter().filter(|skipped| skipped.device == id).cloned().collect(),
+            unfinished: missing.unfinished.iter().filter(|unfinished| unfinished.device == id).cloned().collect(),
+        }
+    }
+
+    /// Whether nothing is.
+    pub fn is_empty(&self) -> bool {
+        self.silent.is_empty() && self.skipped.is_empty() && self.unfinished.is_empty()
     }
 }
