@@ -72,12 +72,13 @@ impl Catalog {
         Ok(row.as_ref().map(Device::read).transpose()?)
     }
 
-    /// All devices, the last used first.
+    /// All devices but those that are to be forgotten, the last used first.
     ///
     /// # Errors
     /// [`CatalogError`].
     pub async fn devices(&self) -> Result<Vec<Device>, CatalogError> {
-        let rows = sqlx::query("SELECT * FROM devices ORDER BY COALESCE(last_used_at, created_at) DESC, id").fetch_all(&self.read).await?;
+        let query = "SELECT * FROM devices WHERE forgotten_at IS NULL ORDER BY COALESCE(last_used_at, created_at) DESC, id";
+        let rows = sqlx::query(query).fetch_all(&self.read).await?;
         Ok(rows.iter().map(Device::read).collect::<Result<_, _>>()?)
     }
 
@@ -100,7 +101,7 @@ impl Catalog {
             "INSERT INTO devices (id, identifier, created_at, generation, lowest_generation) VALUES ($1, $2, $3, $4, 1) ON CONFLICT DO NOTHING",
         )
         .bind(id.to_string())
-        .bind(format!("unknown since the catalog was lost ({id})"))
+        .bind(unknown(id))
         .bind(now())
         .bind(generation)
         .execute(&self.write)
@@ -144,6 +145,11 @@ impl Catalog {
     }
 }
 
+/// What a device is called of which nothing is known but that it holds a token of ours.
+pub(super) fn unknown(id: DeviceId) -> String {
+    format!("unknown since the catalog was lost ({id})")
+}
+
 fn is_good(generation: u32, lowest: Lowest) -> bool {
     lowest.is_some_and(|lowest| generation >= lowest)
 }
@@ -154,7 +160,7 @@ pub(super) async fn next_generation(tx: &mut SqliteConnection, identifier: &Iden
     let generation: i64 = sqlx::query_scalar(
         "INSERT INTO devices (id, identifier, created_at, collected_at, signed_by, generation, lowest_generation) VALUES ($1, $2, $3, $3, $4, 1, 1) \
          ON CONFLICT (id) DO UPDATE SET identifier = excluded.identifier, collected_at = excluded.collected_at, signed_by = excluded.signed_by, \
-         generation = devices.generation + 1, revoked_at = NULL, \
+         generation = devices.generation + 1, revoked_at = NULL, forgotten_at = NULL, \
          lowest_generation = CASE WHEN devices.revoked_at IS NULL THEN devices.lowest_generation ELSE devices.generation + 1 END \
          RETURNING generation",
     )

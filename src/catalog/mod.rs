@@ -9,8 +9,10 @@ mod counts;
 mod datasets;
 mod describe;
 mod devices;
+mod erasing;
 mod error;
 mod files;
+mod forgetting;
 mod listing;
 #[cfg(test)]
 pub(crate) mod made;
@@ -24,6 +26,7 @@ mod settled;
 mod singly;
 mod together;
 mod tokens;
+mod trash;
 mod upgrade;
 mod watched;
 mod words;

@@ -1,16 +1,19 @@
 //! Letting watches in: ask, grant, collect, revoke.
 
 mod callers;
+mod shut_out;
 mod token;
 
 use std::{net::IpAddr, sync::Arc};
 
+pub use shut_out::ShutOutError;
 pub use token::{Claim, Signer};
 
 use crate::{
     catalog::{Catalog, CatalogError, Device, Poll, Request},
     config::Settings,
     ids::{DeviceId, Identifier},
+    ledger::Ledger,
 };
 
 /// What a poll is told.
@@ -55,6 +58,7 @@ pub enum GrantError {
 #[derive(Clone)]
 pub struct Handshake {
     catalog: Catalog,
+    ledger: Ledger,
     settings: Settings,
     callers: Arc<callers::Callers>,
 }
@@ -62,8 +66,8 @@ pub struct Handshake {
 impl Handshake {
     /// The desk of a house.
     #[must_use]
-    pub fn new(catalog: Catalog, settings: Settings) -> Self {
-        Self { catalog, settings, callers: Arc::new(callers::Callers::new()) }
+    pub fn new(catalog: Catalog, ledger: Ledger, settings: Settings) -> Self {
+        Self { catalog, ledger, settings, callers: Arc::new(callers::Callers::new()) }
     }
 
     /// Whether an identifier has asked before and its request is open.
@@ -133,22 +137,12 @@ impl Handshake {
         self.catalog.deny(id).await
     }
 
-    /// All devices that were ever let in, the last used first.
+    /// All devices that were ever let in and are not to be forgotten, the last used first.
     ///
     /// # Errors
     /// [`CatalogError`].
     pub async fn devices(&self) -> Result<Vec<Device>, CatalogError> {
         self.catalog.devices().await
-    }
-
-    /// Shuts a device out, or lets it in again with the tokens that it had. `false` if there is no such device.
-    ///
-    /// # Errors
-    /// [`CatalogError`].
-    pub async fn set_revoked(&self, device: DeviceId, revoked: bool) -> Result<bool, CatalogError> {
-        let known = self.catalog.set_revoked(device, revoked).await?;
-        tracing::info!(%device, revoked, known, "a device was revoked or restored");
-        Ok(known)
     }
 
     /// Ends every token of a device but its newest. `false` if there is no such device.
@@ -173,7 +167,7 @@ impl Handshake {
     /// [`CatalogError`].
     pub async fn admit(&self, token: &str) -> Result<Option<DeviceId>, CatalogError> {
         let Some(claim) = Signer::new(&self.settings.now().security).verify(token) else { return Ok(None) };
-        let good = self.catalog.check_token(claim.device, claim.generation).await?;
+        let good = self.catalog.check_token(claim.device, claim.generation).await? || self.was_granted_since(claim).await?;
         Ok(good.then_some(claim.device))
     }
 }

@@ -47,6 +47,12 @@ impl Target {
         parts.next().is_none().then_some(target)
     }
 
+    fn dataset(&self) -> DatasetId {
+        match self {
+            Self::File(dataset, _) | Self::Zip(dataset) => *dataset,
+        }
+    }
+
     fn path(&self, storage: &Storage) -> PathBuf {
         match self {
             Self::File(dataset, name) => storage.layout().file(*dataset, name),
@@ -91,6 +97,9 @@ pub async fn deliver(
 /// question. A request that goes on with a download neither waits nor rolls: it wants the rest of what it has begun.
 async fn permit(path: &str, headers: &HeaderMap, roller: &Roller, storage: &Storage, settings: &Settings) -> Result<Target, Problem> {
     let target = Target::from_path(path).ok_or_else(Problem::forbidden)?;
+    if roller.is_withdrawn(target.dataset()).await? {
+        return Err(Problem::not_found("file"));
+    }
     if let Target::Zip(dataset) = target
         && !delivery::goes_on(storage.layout().root().to_owned(), target.path(storage), headers).await
     {

@@ -30,7 +30,7 @@ use axum::{
 use tower_http::csrf::CsrfLayer;
 
 use self::{
-    admin::{devices, front, quarantine, recordings, requests, settings},
+    admin::{devices, front, quarantine, recordings, requests, settings, trash},
     error::{Problem, in_a_page, in_json, in_the_callers_voice, in_the_wires_voice},
     observe::{route_of, with_its_route},
 };
@@ -98,9 +98,14 @@ fn api() -> Router<App> {
         .route("/api/v1/devices/{id}/revoke", post(devices::revoke))
         .route("/api/v1/devices/{id}/restore", post(devices::restore))
         .route("/api/v1/devices/{id}/end-older-tokens", post(devices::end_older_tokens))
+        .route("/api/v1/devices/{id}/forget", post(trash::forget_device))
+        .route("/api/v1/participants/{id}/forget", post(trash::forget_participant))
         .route("/api/v1/datasets", get(recordings::list::json))
         .route("/api/v1/datasets.zip", get(recordings::download::named))
-        .route("/api/v1/datasets/{uuid}", get(recordings::one::json).patch(recordings::one::patch))
+        .route("/api/v1/datasets/{uuid}", get(recordings::one::json).patch(recordings::one::patch).delete(trash::delete))
+        .route("/api/v1/datasets/{uuid}/restore", post(trash::restore))
+        .route("/api/v1/trash", get(trash::list))
+        .route("/api/v1/trash/{uuid}", delete(trash::erase))
         .route("/api/v1/quarantine", get(quarantine::list))
         .route("/api/v1/quarantine/{id}/release", post(quarantine::release))
         .route("/api/v1/quarantine/{id}/discard", post(quarantine::discard))
@@ -120,6 +125,8 @@ fn pages() -> Router<App> {
         .route("/device/{id}/revoke", post(devices::revoke_on_page))
         .route("/device/{id}/restore", post(devices::restore_on_page))
         .route("/device/{id}/end-older-tokens", post(devices::end_older_tokens_on_page))
+        .route("/device/{id}/forget", post(trash::forget_device_on_page))
+        .route("/participant/{id}/forget", post(trash::forget_participant_on_page))
         .route("/recording/list/", get(recordings::list::page))
         .route("/recording/list.csv", get(recordings::list::table))
         .route("/recording/download", post(recordings::download::chosen))
@@ -127,6 +134,11 @@ fn pages() -> Router<App> {
         .route("/recording/{uuid}/", get(recordings::one::page))
         .route("/recording/{uuid}/describe", post(recordings::one::describe))
         .route("/recording/{uuid}/say", post(recordings::one::say))
+        .route("/recording/{uuid}/delete", post(trash::delete_on_page))
+        .route("/recording/{uuid}/restore", post(trash::restore_on_page))
+        .route("/trash/", get(trash::page))
+        .route("/trash/{uuid}/restore", post(trash::restore_in_list))
+        .route("/trash/{uuid}/erase", post(trash::erase_on_page))
         .route("/quarantine/", get(quarantine::page))
         .route("/quarantine/{id}/release", post(quarantine::release_on_page))
         .route("/quarantine/{id}/discard", post(quarantine::discard_on_page))

@@ -38,7 +38,8 @@ pub struct Collection {
 }
 
 impl Recordings {
-    /// Lays out the files of recordings: everything acknowledged until now. A recording that is not there is passed over.
+    /// Lays out the files of recordings: everything acknowledged until now. One that is not there, or lies in the trash, is passed
+    /// over.
     ///
     /// # Errors
     /// [`CollectError`].
@@ -46,6 +47,9 @@ impl Recordings {
         self.catalog.flush().await?;
         let (mut entries, mut stored) = (Vec::new(), Vec::new());
         for &dataset in datasets {
+            if self.roller.is_withdrawn(dataset).await? {
+                continue;
+            }
             for file in self.catalog.files_to_zip(dataset).await? {
                 let name = format!("{dataset}/{}", Entry::name_of(&file.name));
                 entries.push(Entry { name, size: file.size, crc32: file.crc32, modified: file.received_at });

@@ -4,7 +4,7 @@ use std::io;
 
 use super::{ReceiveError, Recordings, turns};
 use crate::{
-    catalog::{CatalogError, FileRow, Whereabouts},
+    catalog::{CatalogError, FileRow, Held, Whereabouts},
     ids::FileId,
 };
 
@@ -14,6 +14,9 @@ pub enum DecideError {
     /// The file is not in quarantine (any more).
     #[error("this file is not in quarantine any more: it was released or discarded already")]
     Gone,
+    /// There is nothing to release it into.
+    #[error("{}", Held::Erased.explain())]
+    Erased,
     /// It could not be moved; it is still in quarantine.
     #[error(transparent)]
     Failed(#[from] ReceiveError),
@@ -44,6 +47,10 @@ impl Recordings {
     pub async fn release(&self, id: FileId) -> Result<(), DecideError> {
         let (held, _turn) = self.turn_of(id).await?;
         let Whereabouts::Quarantine(reason) = held.whereabouts else { return Err(DecideError::Gone) };
+        let _open = self.gates.enter(held.dataset).await;
+        if self.shelves.ledger.is_erased(held.dataset) {
+            return Err(DecideError::Erased);
+        }
         let row = self.catalog.release(id).await?.ok_or(DecideError::Gone)?;
         let (dataset, size) = (row.dataset, row.size);
         let moved = self.shelves.bring_home(row).await;

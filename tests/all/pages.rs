@@ -2,7 +2,7 @@
 
 use crate::support::{House, raw};
 
-const PAGES: [&str; 6] = ["/", "/tokenauth/check/", "/device/list/", "/recording/list/", "/quarantine/", "/settings/"];
+const PAGES: [&str; 7] = ["/", "/tokenauth/check/", "/device/list/", "/recording/list/", "/quarantine/", "/trash/", "/settings/"];
 
 #[tokio::test]
 async fn every_page_wants_a_password_and_cannot_be_framed() {
@@ -110,7 +110,7 @@ async fn what_shuts_out_or_deletes_takes_two_clicks() {
         assert_eq!(poll.send().await.expect("an answer").status(), 200);
     }
     for (page, actions) in [
-        ("/device/list/", ["/revoke", "/end-older-tokens"].as_slice()),
+        ("/device/list/", ["/revoke", "/end-older-tokens", "/forget"].as_slice()),
         ("/quarantine/", &["/discard"]),
         ("/tokenauth/check/", &["/grant?override=true"]),
     ] {

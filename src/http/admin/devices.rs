@@ -95,12 +95,12 @@ pub async fn list(_: Admin, State(handshake): State<Handshake>) -> Result<Json<V
     Ok(Json(views(&handshake).await?))
 }
 
-pub async fn revoke(_: Admin, State(handshake): State<Handshake>, Id(id): Id<DeviceId>) -> Result<StatusCode, Problem> {
-    done(handshake.set_revoked(id, true).await?)
+pub async fn revoke(admin: Admin, State(handshake): State<Handshake>, Id(id): Id<DeviceId>) -> Result<StatusCode, Problem> {
+    done(handshake.set_revoked(id, true, &admin.name).await?)
 }
 
-pub async fn restore(_: Admin, State(handshake): State<Handshake>, Id(id): Id<DeviceId>) -> Result<StatusCode, Problem> {
-    done(handshake.set_revoked(id, false).await?)
+pub async fn restore(admin: Admin, State(handshake): State<Handshake>, Id(id): Id<DeviceId>) -> Result<StatusCode, Problem> {
+    done(handshake.set_revoked(id, false, &admin.name).await?)
 }
 
 pub async fn end_older_tokens(_: Admin, State(handshake): State<Handshake>, Id(id): Id<DeviceId>) -> Result<StatusCode, Problem> {

@@ -7,3 +7,4 @@ pub mod quarantine;
 pub mod recordings;
 pub mod requests;
 pub mod settings;
+pub mod trash;
