@@ -65,6 +65,7 @@ CREATE INDEX datasets_of_participant ON datasets (participant, number) WHERE par
 CREATE INDEX datasets_by_verdict ON datasets (verdict, number) WHERE verdict IS NOT NULL;
 CREATE INDEX datasets_by_app ON datasets (app_version, number) WHERE app_version IS NOT NULL;
 CREATE INDEX datasets_by_model ON datasets (model, number) WHERE model IS NOT NULL;
+CREATE INDEX datasets_failed ON datasets (number) WHERE zip_error IS NOT NULL;
 CREATE INDEX datasets_deleted ON datasets (deleted_at, number) WHERE deleted_at IS NOT NULL;
 
 CREATE TABLE tags (

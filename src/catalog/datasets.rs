@@ -285,6 +285,16 @@ impl Catalog {
         Ok(())
     }
 
+    /// Datasets whose zip could not be made, at most `most`.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn with_failed_zips(&self, most: u32) -> Result<Vec<DatasetId>, CatalogError> {
+        let query = "SELECT uuid FROM datasets WHERE zip_error IS NOT NULL AND deleted_at IS NULL ORDER BY number DESC LIMIT $1";
+        let rows = sqlx::query(query).bind(most).fetch_all(&self.read).await?;
+        Ok(rows.iter().map(|row| parsed(row, "uuid")).collect::<Result<_, _>>()?)
+    }
+
     /// Says why a zip could not be made.
     ///
     /// # Errors

@@ -6,7 +6,10 @@ use axum::extract::FromRef;
 use tokio_util::task::TaskTracker;
 
 use super::{health::LastLook, limits::Limits, passwords::Passwords};
-use crate::{audit::Audit, config::Settings, handshake::Handshake, recordings::Recordings, roller::Roller, storage::Storage};
+use crate::{
+    alerts::Alerts, audit::Audit, config::Settings, handshake::Handshake, recordings::Recordings, roller::Roller, runs::Reader,
+    storage::Storage,
+};
 
 /// Everything that the handlers work with. Cheap to clone.
 #[derive(Clone, FromRef)]
@@ -17,16 +20,22 @@ pub struct App {
     pub recordings: Recordings,
     /// Zips.
     pub roller: Roller,
+    /// What runs say of themselves, and what is missing.
+    pub reader: Reader,
     /// Files.
     pub storage: Storage,
     /// What nobody may exceed.
     pub limits: Arc<Limits>,
+    /// Who is told of what.
+    pub alerts: Alerts,
     /// Who did what.
     pub audit: Audit,
     /// Who may see the admin pages.
     pub passwords: Arc<Passwords>,
     /// The settings in force.
     pub settings: Settings,
+    /// Changes of the settings that are on their way.
+    pub drafts: Arc<super::Drafts>,
     /// The last look at the house's health.
     pub last_look: LastLook,
     /// Work that must not end with the connection that began it.

@@ -99,6 +99,14 @@ impl Recordings {
         self.catalog.arrivals(since).await
     }
 
+    /// Recordings whose zip could not be made, at most `most`.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn with_failed_zips(&self, most: u32) -> Result<Vec<DatasetId>, CatalogError> {
+        self.catalog.with_failed_zips(most).await
+    }
+
     /// What a filter may be chosen from.
     ///
     /// # Errors

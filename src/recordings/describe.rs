@@ -57,7 +57,10 @@ impl Recordings {
             return Err(DescribeError::TooLong("the description is longer than 64 KiB; shorten it"));
         }
         match self.catalog.describe_dataset(uuid, revision, title, text.trim_end()).await? {
-            Edited::Done => self.roller.mark(uuid, 0),
+            Edited::Done => {
+                self.roller.mark(uuid, 0);
+                self.reader.mark();
+            }
             Edited::Overtaken => return Err(DescribeError::Overtaken),
             Edited::Gone => return Err(DescribeError::Gone),
         }
@@ -78,6 +81,10 @@ impl Recordings {
             Change::Untag(tag) => self.catalog.untag(datasets, tag).await?,
             Change::Assign(wearer) => self.catalog.assign(datasets, *wearer).await?,
         };
-        if known == 0 { Err(DescribeError::Gone) } else { Ok(()) }
+        if known == 0 {
+            return Err(DescribeError::Gone);
+        }
+        self.reader.mark();
+        Ok(())
     }
 }

@@ -32,6 +32,7 @@ use crate::{
     catalog::{Catalog, CatalogError, RecordError},
     config::Settings,
     roller::Roller,
+    runs::Reader,
 };
 
 /// The room where recordings are received and looked after.
@@ -40,6 +41,7 @@ pub struct Recordings {
     catalog: Catalog,
     shelves: Shelves,
     roller: Roller,
+    reader: Reader,
     turns: Arc<turns::Turns>,
     gates: Arc<gates::Gates>,
     settings: Settings,
@@ -65,7 +67,7 @@ impl From<CatalogError> for ReceiveError {
 impl Recordings {
     /// The room of a house.
     #[must_use]
-    pub fn new(shelves: Shelves, roller: Roller, settings: Settings) -> Self {
-        Self { catalog: shelves.catalog.clone(), shelves, roller, turns: Arc::default(), gates: Arc::default(), settings }
+    pub fn new(shelves: Shelves, roller: Roller, reader: Reader, settings: Settings) -> Self {
+        Self { catalog: shelves.catalog.clone(), shelves, roller, reader, turns: Arc::default(), gates: Arc::default(), settings }
     }
 }

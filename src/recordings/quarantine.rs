@@ -61,6 +61,7 @@ impl Recordings {
         }
         self.catalog.placed(vec![id]).await?;
         self.roller.mark(dataset, size);
+        self.reader.mark();
         tracing::info!(%dataset, file = %id, "a file was released from quarantine");
         Ok(())
     }

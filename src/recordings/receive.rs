@@ -59,7 +59,9 @@ impl Recordings {
     /// # Errors
     /// [`RecordError`].
     pub async fn new_dataset(&self, device: DeviceId) -> Result<DatasetId, RecordError> {
-        self.catalog.new_dataset(device, self.settings.now().limits.quota()).await
+        let uuid = self.catalog.new_dataset(device, self.settings.now().limits.quota()).await?;
+        self.reader.mark();
+        Ok(uuid)
     }
 
     /// Starts a file that comes in.
@@ -91,6 +93,7 @@ impl Recordings {
         wait(self.catalog.placed(files.iter().map(|file| file.row.id).collect()))?;
         let in_dataset = files.iter().filter(|file| file.new && matches!(file.row.whereabouts, Whereabouts::Dataset(_)));
         self.roller.mark(dataset, in_dataset.map(|file| file.row.size).sum());
+        self.reader.mark();
         Ok(files.iter().map(Receipt::of).collect())
     }
 

@@ -13,6 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::connections::Door;
 pub use self::handles::raise_handle_limit;
 use crate::{
+    alerts::{Alerts, Lookout},
     audit::Audit,
     catalog::{Catalog, CatalogError},
     config::Settings,
@@ -21,6 +22,7 @@ use crate::{
     ledger::{self, Ledger},
     recordings::{ReceiveError, Recordings, Shelves},
     roller::Roller,
+    runs::Reader,
     storage::{Disk, HouseLock, Layout, OpenError, RealDisk, Storage},
 };
 
@@ -112,24 +114,37 @@ impl House {
         let roller = Roller::start(catalog.clone(), storage.clone(), ledger.clone(), settings.clone(), &tasks, stop.clone());
         let shelves = Shelves::new(catalog.clone(), storage.clone(), ledger.clone());
         shelves.recover().await?;
-        let recordings = Recordings::new(shelves, roller.clone(), settings.clone());
+        let reader = Reader::start(catalog.clone(), storage.clone(), settings.clone(), &tasks, stop.clone());
+        let recordings = Recordings::new(shelves, roller.clone(), reader.clone(), settings.clone());
         recordings.hide_erased().await?;
         roller.mark_left_behind().await?;
         let handshake = Handshake::new(catalog.clone(), ledger, settings.clone());
         handshake.agree_with_ledger().await?;
         warn_of_lockouts(&handshake).await?;
         tasks.spawn(supervisor::keep_telling(catalog.clone(), stop.clone()));
+        let alerts = Alerts::start(catalog.clone(), settings.clone(), &tasks, &stop);
+        let lookout = Lookout {
+            alerts: alerts.clone(),
+            handshake: handshake.clone(),
+            recordings: recordings.clone(),
+            reader: reader.clone(),
+            settings: settings.clone(),
+        };
+        lookout.start(&tasks, stop.clone());
         let audit = Audit::new(catalog.clone());
         tasks.spawn(recordings.clone().keep_erasing(audit.clone(), stop.clone()));
         let app = App {
+            alerts,
             audit,
             handshake,
             recordings,
             roller,
+            reader,
             storage,
             limits: Arc::new(Limits::new(settings.clone(), carried.at_once)),
             passwords: Arc::new(Passwords::new(settings.clone())),
             settings,
+            drafts: Arc::default(),
             last_look: Arc::default(),
             tasks: tasks.clone(),
         };

@@ -1,5 +1,6 @@
 //! The house from outside: real requests to a real server on a port and in a folder of its own.
 
+mod alerts;
 mod assets;
 mod bad_input;
 mod bundle;
@@ -22,8 +23,10 @@ mod pages;
 mod power_cut;
 mod races;
 mod readme;
+mod recordings;
 mod reindex;
 mod reload;
+mod settings;
 mod simulate;
 mod start;
 mod stop;

@@ -7,6 +7,7 @@ use axum::{Json, extract::State, http::StatusCode, response::Redirect};
 use serde::Serialize;
 
 use crate::{
+    audit::Action,
     catalog::{FileRow, Millis, Whereabouts},
     handshake::Handshake,
     http::{
@@ -107,18 +108,25 @@ pub async fn list(_: Admin, State(recordings): State<Recordings>) -> Result<Json
     view(&recordings).await.map(Json)
 }
 
-pub async fn release(_: Admin, State(app): State<App>, Id(id): Id<FileId>) -> Result<StatusCode, Problem> {
+pub async fn release(admin: Admin, State(app): State<App>, Id(id): Id<FileId>) -> Result<StatusCode, Problem> {
     let recordings = app.recordings.clone();
-    decide(&app, async move { recordings.release(id).await }).await
+    decide(&app, admin, Action::Released, id, async move { recordings.release(id).await }).await
 }
 
-pub async fn discard(_: Admin, State(app): State<App>, Id(id): Id<FileId>) -> Result<StatusCode, Problem> {
+pub async fn discard(admin: Admin, State(app): State<App>, Id(id): Id<FileId>) -> Result<StatusCode, Problem> {
     let recordings = app.recordings.clone();
-    decide(&app, async move { recordings.discard(id).await }).await
+    decide(&app, admin, Action::Discarded, id, async move { recordings.discard(id).await }).await
 }
 
 /// On a task of its own: a browser that goes away must not cancel a decision half way.
-async fn decide(app: &App, decision: impl Future<Output = Result<(), DecideError>> + Send + 'static) -> Result<StatusCode, Problem> {
+async fn decide(
+    app: &App,
+    admin: Admin,
+    action: Action,
+    id: FileId,
+    decision: impl Future<Output = Result<(), DecideError>> + Send + 'static,
+) -> Result<StatusCode, Problem> {
     app.tasks.spawn(decision).await.map_err(|error| Problem::internal(&error))??;
+    app.audit.note(&admin.name, action, id, "a file in quarantine").await;
     Ok(StatusCode::NO_CONTENT)
 }

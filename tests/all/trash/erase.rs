@@ -65,9 +65,9 @@ async fn what_has_lain_in_the_trash_for_its_time_is_gone_and_the_ledger_shows_wh
     let (uuid, other) = (recording(&house, &watch).await, recording(&house, &watch).await);
     let researcher = house.researcher();
     submit(&researcher, &format!("/recording/{uuid}/describe"), "revision=0&title=Breakfast&description=muesli").await;
+    submit(&researcher, &format!("/recording/{other}/describe"), "revision=0&title=Supper&description=").await;
     submit(&researcher, &format!("/recording/{uuid}/say"), "tag=good&verdict=unusable&reason=a+scene+of+ada").await;
     for statement in [
-        "INSERT INTO words (rowid, text) VALUES (1, 'breakfast muesli'), (2, 'supper')",
         "INSERT INTO settled (kind, subject, at, who) SELECT 'unfinished', uuid, 1, 'admin' FROM datasets WHERE number = 1",
         "INSERT INTO alerts (kind, subject, text, since) SELECT 'skipped', uuid, 'Breakfast', 1 FROM datasets WHERE number = 1",
         "INSERT INTO audit (at, who, action, subject, detail) SELECT 1, 'admin', 'downloaded', uuid || '/acc.csv', 'acc.csv' \
@@ -75,6 +75,9 @@ async fn what_has_lain_in_the_trash_for_its_time_is_gone_and_the_ledger_shows_wh
     ] {
         house.change_catalog(statement).await;
     }
+    let found =
+        async |house: &House, word: &str| rows(house, &format!("SELECT rowid AS c FROM words WHERE words MATCH '{word}'")).await.len();
+    until("their words are taken up", async || (found(&house, "muesli").await, found(&house, "supper").await) == (1, 1)).await;
     std::fs::write(house.config.storage.uploads.join("recordings").join(&uuid).join(".laid here by hand"), "x").expect("written");
     assert_eq!(device(&researcher).await, [2, 8, 20]);
     delete(&researcher, &uuid).await;
@@ -91,8 +94,7 @@ async fn what_has_lain_in_the_trash_for_its_time_is_gone_and_the_ledger_shows_wh
     assert_eq!(list(&house.layout().house().join("quarantine")).len(), 1, "that of the other one");
     let researcher = house.researcher();
     assert_eq!(device(&researcher).await, [1, 4, 10]);
-    let found = async |word: &str| rows(&house, &format!("SELECT rowid AS c FROM words WHERE words MATCH '{word}'")).await;
-    assert_eq!((found("breakfast").await.len(), found("supper").await.len()), (0, 1));
+    assert_eq!((found(&house, "muesli").await, found(&house, "supper").await), (0, 1));
     until("it is noted", async || rows(&house, "SELECT who AS c FROM audit WHERE action = 'erased'").await == [""]).await;
     let trail = rows(&house, &format!("SELECT action || detail AS c FROM audit WHERE subject LIKE '{uuid}%' ORDER BY number")).await;
     assert_eq!(trail.len(), rows(&house, &format!("SELECT 1 AS c FROM audit WHERE subject = '{uuid}'")).await.len());

@@ -2,17 +2,15 @@
 
 use std::time::SystemTime;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use serde::Serialize;
 
 use crate::{
     catalog::{FileRow, FileState, Millis, Verdict, Whereabouts},
+    http::admin::SEGMENT,
     ids::{DatasetId, DeviceId, FileName, Identifier, ParticipantId, Tag},
     recordings::{Contents, Listed},
 };
-
-/// What a path segment or a query cannot hold as it is (RFC 3986, `unreserved`).
-pub const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Files of a dataset on its page; the JSON and the zip hold those behind them, too.
 const FILES_SHOWN: usize = 1000;
