@@ -82,7 +82,7 @@ impl Recordings {
             if stop.is_cancelled() {
                 return Ok(());
             }
-            report(dataset, self.finish_erasing(dataset, "", audit).await);
+            report(dataset, &self.finish_erasing(dataset, "", audit).await);
         }
         let mut goes_on = true;
         while goes_on {
@@ -92,8 +92,10 @@ impl Recordings {
                 if stop.is_cancelled() {
                     return Ok(());
                 }
-                // One that failed would only be listed again.
-                goes_on &= report(dataset, self.erase_if_due(dataset, audit).await);
+                // One that is still there would only be listed again.
+                let erased = self.erase_if_due(dataset, audit).await;
+                report(dataset, &erased);
+                goes_on &= erased.is_ok();
             }
         }
         Ok(self.catalog.finish_forgetting().await?)
@@ -113,11 +115,8 @@ impl Recordings {
     async fn erase_if_due(&self, dataset: DatasetId, audit: &Audit) -> Result<(), EraseError> {
         // Somebody may have restored it since it was listed, or a watch brought something.
         let due = |found: &Dataset, by: &str| self.goes_at(found).is_some_and(|at| at <= now()).then(|| by.to_owned());
-        match self.write_down(dataset, due).await {
-            Err(EraseError::NotInTrash) => Ok(()),
-            Err(error) => Err(error),
-            Ok(()) => self.finish_erasing(dataset, "", audit).await,
-        }
+        self.write_down(dataset, due).await?;
+        self.finish_erasing(dataset, "", audit).await
     }
 
     /// Writes into the ledger that a dataset in the trash is erased, and which files it had. Nobody brings it a file meanwhile, and
@@ -151,12 +150,13 @@ impl Recordings {
     }
 }
 
-/// Whether it went well; the log says if not.
-fn report(dataset: DatasetId, erased: Result<(), EraseError>) -> bool {
-    if let Err(error) = &erased {
+/// Says in the log what failed. That somebody was quicker is no failure.
+fn report(dataset: DatasetId, erased: &Result<(), EraseError>) {
+    if let Err(error) = erased
+        && !matches!(error, EraseError::NotInTrash)
+    {
         tracing::error!(%dataset, %error, "a recording could not be erased; this is tried again within an hour");
     }
-    erased.is_ok()
 }
 
 /// What shows later which files these were.
