@@ -30,8 +30,9 @@ CREATE TABLE texts (
     meta_info   TEXT                                                          -- the JSON as it was sent
 );
 
--- Published zips leave out what the rule of privacy says at their time.
+-- Published zips leave out what the rule of privacy says at their time; the last error is of a roll under a rule, too.
 ALTER TABLE datasets ADD COLUMN zip_rule TEXT NOT NULL DEFAULT '';
+ALTER TABLE datasets ADD COLUMN zip_error_rule TEXT NOT NULL DEFAULT '';
 
 -- A study's label for who wore a device. A span holds its first moment and not its last.
 CREATE TABLE participants (

@@ -8,7 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{Alert, AlertKind, Alerts};
 use crate::{
     catalog::{CatalogError, Millis, now},
-    config::Settings,
+    config::{Role, Settings},
     handshake::Handshake,
     recordings::Recordings,
     runs::{Missing, Reader},
@@ -39,12 +39,14 @@ impl Lookout {
     /// Looks each minute, and whenever something happens at the door, until `stop`.
     pub fn start(self, tasks: &TaskTracker, stop: CancellationToken) {
         tasks.spawn(async move {
+            let mut door = self.handshake.changes();
             loop {
                 if let Err(error) = self.look().await {
                     tracing::warn!(%error, "nobody could look what is to be told; this is tried again within a minute");
                 }
                 tokio::select! {
                     () = tokio::time::sleep(LOOK) => {}
+                    Ok(()) = door.changed() => {}
                     () = stop.cancelled() => return,
                 }
             }
@@ -81,7 +83,7 @@ impl Lookout {
 
     async fn of_quarantine(&self) -> Result<Vec<Alert>, CatalogError> {
         let mut files = BTreeMap::new();
-        for file in self.recordings.quarantined(MOST).await?.0 {
+        for file in self.recordings.quarantined(Role::Operator, MOST).await?.files {
             *files.entry(file.dataset).or_insert(0) += 1;
         }
         let alert = |(dataset, files)| Alert {

@@ -3,7 +3,7 @@
 
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::{Catalog, CatalogError, columns::parsed, devices::unknown, now};
+use super::{Catalog, CatalogError, columns::parsed, devices::unknown, now, spans::assign_anew};
 use crate::{
     ids::{DeviceId, ParticipantId},
     ledger::DeviceState,
@@ -40,9 +40,12 @@ impl Catalog {
         let id = participant.to_string();
         let mark = sqlx::query("UPDATE participants SET forgotten_at = COALESCE(forgotten_at, $2) WHERE id = $1").bind(&id).bind(now());
         let known = mark.execute(&mut *tx).await?.rows_affected() == 1;
-        sqlx::query("DELETE FROM spans WHERE participant = $1").bind(&id).execute(&mut *tx).await?;
         // Without a span nothing else says who wore the device, should somebody restore one.
         sqlx::query("UPDATE datasets SET participant_by_hand = 1 WHERE participant = $1").bind(&id).execute(&mut *tx).await?;
+        let rows = sqlx::query("DELETE FROM spans WHERE participant = $1 RETURNING device").bind(&id).fetch_all(&mut *tx).await?;
+        for row in rows {
+            assign_anew(&mut tx, parsed(&row, "device")?).await?;
+        }
         let delete = "UPDATE datasets SET deleted_at = $2, deleted_by = $3 WHERE participant = $1 AND deleted_at IS NULL";
         sqlx::query(delete).bind(&id).bind(now()).bind(by).execute(&mut *tx).await?;
         tx.commit().await?;

@@ -42,7 +42,7 @@ pub use self::{
     log::{LogConfig, LogFormat, LogLevel},
     metrics::MetricsConfig,
     missing::MissingConfig,
-    privacy::PrivacyConfig,
+    privacy::{PrivacyConfig, Sight},
     secret::Secret,
     security::SecurityConfig,
     server::ServerConfig,

@@ -13,8 +13,9 @@ use serde_json::json;
 use super::html::Page;
 use crate::{
     catalog::{CatalogError, RecordError},
-    handshake::{GrantError, ShutOutError},
+    handshake::{DeviceError, DoorError, ShutOutError},
     ids::Malformed,
+    participants::ParticipantError,
     recordings::{CollectError, DecideError, DescribeError, EraseError, ReceiveError, TrashError},
     roller::RollError,
 };
@@ -42,6 +43,19 @@ impl Problem {
     /// 403: the address is not one that we serve.
     pub fn forbidden() -> Self {
         Self::new(StatusCode::FORBIDDEN, "this is not the address of a file here; follow a link from the recording's page")
+    }
+
+    /// 403: the file is there or not, and in either case not for this person.
+    pub fn kept_back() -> Self {
+        let detail = "files of this name may hold a voice or a picture and are kept from researchers; ask an operator for it";
+        Self::new(StatusCode::FORBIDDEN, detail)
+    }
+
+    /// 404: every file of a recording is left out of its zip.
+    pub fn nothing_to_zip() -> Self {
+        let detail = "this recording has no zip: each of its files may hold a voice or a picture, and zips are made without these; \
+            an operator can take them one by one from the recording's page";
+        Self::new(StatusCode::NOT_FOUND, detail)
     }
 
     /// 404: there is no such thing.
@@ -195,12 +209,35 @@ impl From<ReceiveError> for Problem {
     }
 }
 
-impl From<GrantError> for Problem {
-    fn from(error: GrantError) -> Self {
+impl From<DoorError> for Problem {
+    fn from(error: DoorError) -> Self {
         match error {
-            GrantError::Gone => Self::new(StatusCode::NOT_FOUND, error.to_string()),
-            GrantError::SeveralCallers(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
-            GrantError::Catalog(error) => error.into(),
+            DoorError::Gone => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            DoorError::SeveralCallers(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
+            DoorError::Reason => Self::malformed(error.to_string()),
+            DoorError::Catalog(error) => error.into(),
+        }
+    }
+}
+
+impl From<DeviceError> for Problem {
+    fn from(error: DeviceError) -> Self {
+        match error {
+            DeviceError::Gone => Self::not_found("device"),
+            DeviceError::Malformed(_) => Self::malformed(error.to_string()),
+            DeviceError::Catalog(error) => error.into(),
+        }
+    }
+}
+
+impl From<ParticipantError> for Problem {
+    fn from(error: ParticipantError) -> Self {
+        use ParticipantError::{Backwards, Catalog, Gone, HasRecordings, NoDevice, Overlaps, Taken, TooLong};
+        match error {
+            Gone => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            Taken | HasRecordings(_) | Overlaps => Self::new(StatusCode::CONFLICT, error.to_string()),
+            NoDevice | Backwards | TooLong => Self::malformed(error.to_string()),
+            Catalog(error) => error.into(),
         }
     }
 }
@@ -210,6 +247,7 @@ impl From<DecideError> for Problem {
         match error {
             DecideError::Gone => Self::new(StatusCode::NOT_FOUND, error.to_string()),
             DecideError::Erased => Self::new(StatusCode::CONFLICT, error.to_string()),
+            DecideError::KeptBack => Self::new(StatusCode::FORBIDDEN, error.to_string()),
             DecideError::Failed(error) => error.into(),
         }
     }

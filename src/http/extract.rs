@@ -43,6 +43,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
     }
 }
 
+/// What a script sent as JSON, as `T`.
+pub struct Sent<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Sent<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        match axum::Json::from_request(request, state).await {
+            Ok(axum::Json(sent)) => Ok(Self(sent)),
+            Err(error) => Err(Problem::malformed(format!("the JSON cannot be read: {}", error.body_text()))),
+        }
+    }
+}
+
 /// The one id in an address. What is no id names nothing: 404.
 pub struct Id<T>(pub T);
 

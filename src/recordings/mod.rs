@@ -22,7 +22,7 @@ pub use collection::{CollectError, Collection};
 pub use describe::{Change, DescribeError};
 pub use erase::EraseError;
 pub use health::Health;
-pub use quarantine::DecideError;
+pub use quarantine::{DecideError, Quarantined};
 pub use receive::{Receipt, Upload};
 pub use reindex::{Finding, Reindex, ReindexError};
 pub use shelves::Shelves;

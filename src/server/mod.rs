@@ -20,6 +20,7 @@ use crate::{
     handshake::{Handshake, ShutOutError},
     http::{self, App, Limits, Passwords},
     ledger::{self, Ledger},
+    participants::Participants,
     recordings::{ReceiveError, Recordings, Shelves},
     roller::Roller,
     runs::Reader,
@@ -121,6 +122,7 @@ impl House {
         let handshake = Handshake::new(catalog.clone(), ledger, settings.clone());
         handshake.agree_with_ledger().await?;
         warn_of_lockouts(&handshake).await?;
+        tasks.spawn(catalog.clone().keep_writing_uses(stop.clone()));
         tasks.spawn(supervisor::keep_telling(catalog.clone(), stop.clone()));
         let alerts = Alerts::start(catalog.clone(), settings.clone(), &tasks, &stop);
         let lookout = Lookout {
@@ -137,6 +139,7 @@ impl House {
             alerts,
             audit,
             handshake,
+            participants: Participants::new(catalog.clone(), reader.clone()),
             recordings,
             roller,
             reader,
@@ -147,6 +150,7 @@ impl House {
             drafts: Arc::default(),
             last_look: Arc::default(),
             tasks: tasks.clone(),
+            stopping: CancellationToken::new(),
         };
         Ok(Self { app, catalog, connections: carried.connections, tasks, stop, _lock: lock })
     }
@@ -167,6 +171,7 @@ impl House {
         let mut door = Door::new(listener, self.connections, settings.clone());
         let under_way = door.serve(http::router(self.app.clone()), shutdown).await;
         supervisor::stopping();
+        self.app.stopping.cancel();
         let patience = settings.now().server.stop_time();
         if tokio::time::timeout(patience, door.turn_away(http::closed_router(), under_way)).await.is_err() {
             tracing::warn!("requests were still under way and have been cut; the watches send them again");

@@ -17,8 +17,8 @@ use crate::{
         passwords::Admin,
         state::App,
     },
-    ids::{DatasetId, DeviceId, FileId, Identifier},
-    recordings::{DecideError, Recordings},
+    ids::{DatasetId, DeviceId, FileId},
+    recordings::{DecideError, Quarantined, Recordings},
 };
 
 /// Files on the page; those behind them come when these are decided.
@@ -44,6 +44,15 @@ pub struct QuarantineView {
     files: Vec<HeldView>,
     /// How many there are in all.
     total: u64,
+    /// How many of them are kept from researchers.
+    kept_back: u64,
+}
+
+impl QuarantineView {
+    /// How many there are that whoever asks may see.
+    fn seen(&self) -> u64 {
+        self.total.saturating_sub(self.kept_back)
+    }
 }
 
 #[derive(Template)]
@@ -51,13 +60,13 @@ pub struct QuarantineView {
 pub struct QuarantinePage {
     admin: Admin,
     quarantine: QuarantineView,
-    watches: HashMap<DeviceId, Identifier>,
+    watches: HashMap<DeviceId, String>,
 }
 
 impl QuarantinePage {
-    /// What the watch that brought a file calls itself.
+    /// The name of the watch that brought a file.
     fn watch(&self, device: &DeviceId) -> &str {
-        self.watches.get(device).map_or("a watch", Identifier::alias)
+        self.watches.get(device).map_or("a watch", String::as_str)
     }
 }
 
@@ -78,9 +87,9 @@ impl HeldView {
     }
 }
 
-async fn view(recordings: &Recordings) -> Result<QuarantineView, Problem> {
-    let (files, total) = recordings.quarantined(MOST).await?;
-    Ok(QuarantineView { files: files.into_iter().filter_map(HeldView::of).collect(), total })
+async fn view(recordings: &Recordings, admin: &Admin) -> Result<QuarantineView, Problem> {
+    let Quarantined { files, total, kept_back } = recordings.quarantined(admin.role, MOST).await?;
+    Ok(QuarantineView { files: files.into_iter().filter_map(HeldView::of).collect(), total, kept_back })
 }
 
 fn back(_: StatusCode) -> Redirect {
@@ -92,8 +101,9 @@ pub async fn page(
     State(recordings): State<Recordings>,
     State(handshake): State<Handshake>,
 ) -> Result<Page<QuarantinePage>, Problem> {
-    let watches = handshake.devices().await?.into_iter().map(|device| (device.id, device.identifier)).collect();
-    Ok(Page(QuarantinePage { admin, quarantine: view(&recordings).await?, watches }))
+    let watches = handshake.devices_in_quarantine().await?.into_iter().map(|device| (device.id, device.watch().to_owned())).collect();
+    let quarantine = view(&recordings, &admin).await?;
+    Ok(Page(QuarantinePage { admin, quarantine, watches }))
 }
 
 pub async fn release_on_page(admin: Admin, app: State<App>, id: Id<FileId>) -> Result<Redirect, Problem> {
@@ -104,18 +114,20 @@ pub async fn discard_on_page(admin: Admin, app: State<App>, id: Id<FileId>) -> R
     discard(admin, app, id).await.map(back)
 }
 
-pub async fn list(_: Admin, State(recordings): State<Recordings>) -> Result<Json<QuarantineView>, Problem> {
-    view(&recordings).await.map(Json)
+pub async fn list(admin: Admin, State(recordings): State<Recordings>) -> Result<Json<QuarantineView>, Problem> {
+    view(&recordings, &admin).await.map(Json)
 }
 
 pub async fn release(admin: Admin, State(app): State<App>, Id(id): Id<FileId>) -> Result<StatusCode, Problem> {
     let recordings = app.recordings.clone();
-    decide(&app, admin, Action::Released, id, async move { recordings.release(id).await }).await
+    let role = admin.role;
+    decide(&app, admin, Action::Released, id, async move { recordings.release(role, id).await }).await
 }
 
 pub async fn discard(admin: Admin, State(app): State<App>, Id(id): Id<FileId>) -> Result<StatusCode, Problem> {
     let recordings = app.recordings.clone();
-    decide(&app, admin, Action::Discarded, id, async move { recordings.discard(id).await }).await
+    let role = admin.role;
+    decide(&app, admin, Action::Discarded, id, async move { recordings.discard(role, id).await }).await
 }
 
 /// On a task of its own: a browser that goes away must not cancel a decision half way.

@@ -104,7 +104,20 @@ async fn what_has_lain_in_the_trash_for_its_time_is_gone_and_the_ledger_shows_wh
     assert_eq!(status(&researcher, &format!("/recording/{uuid}/")).await, 404);
     assert!(text(&researcher, &format!("/recording/{uuid}/")).await.contains("this recording was erased"));
     assert_eq!(researcher.post(&format!("/trash/{uuid}/restore")).await, 404);
-    assert_eq!(researcher.zip_contents(&other).await.len(), 3);
+    assert_eq!(researcher.files(&other).await.len(), 3);
+}
+
+/// What docs/deleting.md says.
+#[test]
+fn somebody_who_has_the_files_still_can_show_that_they_were_these() {
+    let documented = include_str!("../../../docs/deleting.md");
+    let command = documented.lines().find(|line| line.starts_with("for file in")).expect("the command");
+    let folder = tempfile::TempDir::new().expect("a folder");
+    for (name, bytes) in [("acc.csv", "1"), ("acc~2.csv", "22"), ("m.tflite", "333"), ("secret name.exe", "4444")] {
+        std::fs::write(folder.path().join(name), bytes).expect("written");
+    }
+    let output = std::process::Command::new("sh").args(["-c", command]).current_dir(folder.path()).output().expect("sh");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).split(' ').next(), Some(digest().as_str()));
 }
 
 #[tokio::test]

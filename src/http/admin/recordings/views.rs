@@ -81,6 +81,13 @@ pub struct ContentsView {
     /// The run's `metaInfo`, as it was sent.
     pub meta_info: Option<String>,
     pub file_list: Vec<FileView>,
+    /// How many more files there are, kept from researchers.
+    pub kept_back: usize,
+    /// How many files the zip leaves out.
+    #[serde(skip)]
+    pub left_out: usize,
+    #[serde(skip)]
+    pub has_zip: bool,
     pub zip: Option<ZipView>,
 }
 
@@ -163,6 +170,9 @@ impl ContentsView {
             zip: contents.zip.map(|(size, made)| ZipView { address: zip_address, size, made }),
             description: contents.texts.description,
             meta_info: contents.texts.meta_info,
+            kept_back: contents.kept_back,
+            left_out: contents.left_out,
+            has_zip: contents.has_zip,
             file_list: contents.files.into_iter().filter_map(FileView::of).collect(),
             dataset: DatasetView::of(Listed { dataset: contents.dataset, tags: contents.tags }),
         }
