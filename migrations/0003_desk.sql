@@ -39,7 +39,8 @@ CREATE TABLE participants (
     id         TEXT   NOT NULL PRIMARY KEY,
     label      TEXT   NOT NULL UNIQUE,
     note       TEXT   NOT NULL DEFAULT '',
-    created_at BIGINT NOT NULL
+    created_at BIGINT NOT NULL,
+    forgotten_at BIGINT                                                       -- its row goes with the last of its datasets
 );
 CREATE TABLE spans (
     id          TEXT   NOT NULL PRIMARY KEY,

@@ -217,7 +217,7 @@ impl Catalog {
             "INSERT INTO devices (id, identifier, created_at, generation, lowest_generation) VALUES ($1, $2, $3, $4, 1) ON CONFLICT DO NOTHING",
         )
         .bind(id.to_string())
-        .bind(format!("unknown since the catalog was lost ({id})"))
+        .bind(unknown(id))
         .bind(now())
         .bind(generation)
         .execute(&self.write)
@@ -270,6 +270,11 @@ impl Catalog {
     }
 }
 
+/// What a device is called of which nothing is known but that it holds a token of ours.
+pub(super) fn unknown(id: DeviceId) -> String {
+    format!("unknown since the catalog was lost ({id})")
+}
+
 /// A pattern for what contains a text (`LIKE … ESCAPE '\\'`).
 pub(super) fn containing(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
@@ -282,7 +287,7 @@ pub(super) async fn next_generation(tx: &mut SqliteConnection, identifier: &Iden
     let generation: i64 = sqlx::query_scalar(
         "INSERT INTO devices (id, identifier, created_at, collected_at, signed_by, generation, lowest_generation) VALUES ($1, $2, $3, $3, $4, 1, 1) \
          ON CONFLICT (id) DO UPDATE SET identifier = excluded.identifier, collected_at = excluded.collected_at, signed_by = excluded.signed_by, \
-         generation = devices.generation + 1, revoked_at = NULL, \
+         generation = devices.generation + 1, revoked_at = NULL, forgotten_at = NULL, \
          lowest_generation = CASE WHEN devices.revoked_at IS NULL THEN devices.lowest_generation ELSE devices.generation + 1 END \
          RETURNING generation",
     )

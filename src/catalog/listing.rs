@@ -180,7 +180,7 @@ impl Catalog {
 }
 
 fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &DatasetFilter, sort: Sort) {
-    query.push(if filter.in_trash { " WHERE d.deleted_at IS NOT NULL" } else { " WHERE d.deleted_at IS NULL" });
+    query.push(if filter.in_trash { " WHERE d.deleted_at IS NOT NULL AND d.number IS NOT NULL" } else { " WHERE d.deleted_at IS NULL" });
     if sort == Sort::Largest {
         query.push(" AND d.weight IS NOT NULL");
     }

@@ -12,8 +12,10 @@ mod credentials;
 mod datasets;
 mod describe;
 mod devices;
+mod erasing;
 mod error;
 mod files;
+mod forgetting;
 mod listing;
 #[cfg(test)]
 pub(crate) mod made;
@@ -28,6 +30,7 @@ mod singly;
 mod spans;
 mod together;
 mod tokens;
+mod trash;
 mod upgrade;
 mod watched;
 mod words;

@@ -58,12 +58,13 @@ impl Participant {
 }
 
 impl Catalog {
-    /// Every participant, by label.
+    /// Every participant but those that are to be forgotten, by label.
     ///
     /// # Errors
     /// [`CatalogError`].
     pub async fn participants(&self) -> Result<Vec<(ParticipantId, Tag)>, CatalogError> {
-        let rows = sqlx::query("SELECT id, label FROM participants ORDER BY label").fetch_all(&self.read).await?;
+        let rows =
+            sqlx::query("SELECT id, label FROM participants WHERE forgotten_at IS NULL ORDER BY label").fetch_all(&self.read).await?;
         let read = |row| Ok((parsed(row, "id")?, Tag::from_catalog(row.try_get("label")?)));
         Ok(rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?)
     }
@@ -74,7 +75,7 @@ impl Catalog {
     /// [`CatalogError`].
     pub async fn enrolled(&self, text: Option<&str>, after: Option<&str>, most: u32) -> Result<Vec<Participant>, CatalogError> {
         let mut query = QueryBuilder::new(SELECT);
-        query.push(" WHERE p.label > ").push_bind(after.unwrap_or_default().to_owned());
+        query.push(" WHERE p.forgotten_at IS NULL AND p.label > ").push_bind(after.unwrap_or_default().to_owned());
         if let Some(text) = text {
             let like = containing(text);
             query.push(" AND (p.label LIKE ").push_bind(like.clone()).push(" ESCAPE '\\' OR p.note LIKE ");

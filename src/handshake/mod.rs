@@ -3,6 +3,7 @@
 mod callers;
 mod decide;
 mod devices;
+mod shut_out;
 mod token;
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
@@ -11,12 +12,14 @@ use tokio::sync::watch;
 
 pub use decide::DoorError;
 pub use devices::{DeviceError, KnownDevice};
+pub use shut_out::ShutOutError;
 pub use token::{Claim, Signer};
 
 use crate::{
     catalog::{Blocked, Catalog, CatalogError, Device, Millis, Poll, Request, now},
     config::Settings,
     ids::{DeviceId, Identifier},
+    ledger::Ledger,
 };
 
 /// Blocked devices that are listed.
@@ -59,6 +62,7 @@ impl OpenRequest {
 #[derive(Clone)]
 pub struct Handshake {
     catalog: Catalog,
+    ledger: Ledger,
     settings: Settings,
     callers: Arc<callers::Callers>,
     /// Counts what a desk that is open should show anew.
@@ -68,10 +72,10 @@ pub struct Handshake {
 impl Handshake {
     /// The desk of a house.
     #[must_use]
-    pub fn new(catalog: Catalog, settings: Settings) -> Self {
+    pub fn new(catalog: Catalog, ledger: Ledger, settings: Settings) -> Self {
         // It begins elsewhere at each start: a page from before a restart must not seem to be up to date.
         let changes = watch::Sender::new(now().unsigned_abs());
-        Self { catalog, settings, callers: Arc::new(callers::Callers::new()), changes }
+        Self { catalog, ledger, settings, callers: Arc::new(callers::Callers::new()), changes }
     }
 
     /// A number that is another one whenever a request came, was decided, collected, or gave way.
@@ -145,16 +149,6 @@ impl Handshake {
         self.catalog.blocked(MOST_BLOCKED).await
     }
 
-    /// Shuts a device out, or lets it in again with the tokens that it had. `false` if there is no such device.
-    ///
-    /// # Errors
-    /// [`CatalogError`].
-    pub async fn set_revoked(&self, device: DeviceId, revoked: bool) -> Result<bool, CatalogError> {
-        let known = self.catalog.set_revoked(device, revoked).await?;
-        tracing::info!(%device, revoked, known, "a device was revoked or restored");
-        Ok(known)
-    }
-
     /// Ends every token of a device but its newest. `false` if there is no such device.
     ///
     /// # Errors
@@ -177,7 +171,7 @@ impl Handshake {
     /// [`CatalogError`].
     pub async fn admit(&self, token: &str) -> Result<Option<DeviceId>, CatalogError> {
         let Some(claim) = Signer::new(&self.settings.now().security).verify(token) else { return Ok(None) };
-        let good = self.catalog.check_token(claim.device, claim.generation).await?;
+        let good = self.catalog.check_token(claim.device, claim.generation).await? || self.was_granted_since(claim).await?;
         Ok(good.then_some(claim.device))
     }
 }

@@ -13,10 +13,10 @@ use serde_json::json;
 use super::html::Page;
 use crate::{
     catalog::{CatalogError, RecordError},
-    handshake::{DeviceError, DoorError},
+    handshake::{DeviceError, DoorError, ShutOutError},
     ids::Malformed,
     participants::ParticipantError,
-    recordings::{CollectError, DecideError, DescribeError, ReceiveError},
+    recordings::{CollectError, DecideError, DescribeError, EraseError, ReceiveError, TrashError},
     roller::RollError,
 };
 
@@ -246,6 +246,7 @@ impl From<DecideError> for Problem {
     fn from(error: DecideError) -> Self {
         match error {
             DecideError::Gone => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            DecideError::Erased => Self::new(StatusCode::CONFLICT, error.to_string()),
             DecideError::KeptBack => Self::new(StatusCode::FORBIDDEN, error.to_string()),
             DecideError::Failed(error) => error.into(),
         }
@@ -269,6 +270,36 @@ impl From<DescribeError> for Problem {
             DescribeError::Overtaken => Self::new(StatusCode::CONFLICT, error.to_string()),
             DescribeError::TooLong(_) => Self::malformed(error.to_string()),
             DescribeError::Catalog(error) => error.into(),
+        }
+    }
+}
+
+impl From<TrashError> for Problem {
+    fn from(error: TrashError) -> Self {
+        match error {
+            TrashError::Gone => Self::not_found("recording"),
+            TrashError::Erased => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            TrashError::Catalog(error) => error.into(),
+        }
+    }
+}
+
+impl From<EraseError> for Problem {
+    fn from(error: EraseError) -> Self {
+        match error {
+            EraseError::NotInTrash => Self::new(StatusCode::CONFLICT, error.to_string()),
+            EraseError::Disk(error) | EraseError::Ledger(error) => error.into(),
+            EraseError::Roll(error) => error.into(),
+            EraseError::Catalog(error) => error.into(),
+        }
+    }
+}
+
+impl From<ShutOutError> for Problem {
+    fn from(error: ShutOutError) -> Self {
+        match error {
+            ShutOutError::Ledger(error) => error.into(),
+            ShutOutError::Catalog(error) => error.into(),
         }
     }
 }

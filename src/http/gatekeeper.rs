@@ -47,6 +47,12 @@ impl Target {
         parts.next().is_none().then_some(target)
     }
 
+    fn dataset(&self) -> DatasetId {
+        match self {
+            Self::File(dataset, _) | Self::Zip(dataset) => *dataset,
+        }
+    }
+
     fn path(&self, storage: &Storage) -> PathBuf {
         match self {
             Self::File(dataset, name) => storage.layout().file(*dataset, name),
@@ -99,6 +105,9 @@ async fn permit(
     settings: &Settings,
 ) -> Result<Target, Problem> {
     let target = Target::from_path(path).ok_or_else(Problem::forbidden)?;
+    if roller.is_withdrawn(target.dataset()).await? {
+        return Err(Problem::not_found("file"));
+    }
     match &target {
         Target::File(_, name) if !settings.now().privacy.sight(admin.role).sees(name) => Err(Problem::kept_back()),
         Target::File(..) => Ok(target),

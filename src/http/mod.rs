@@ -37,7 +37,7 @@ pub use self::{
     state::App,
 };
 use self::{
-    admin::{alerts, audit, devices, front, live, missing, participants, quarantine, recordings, requests, settings},
+    admin::{alerts, audit, devices, front, live, missing, participants, quarantine, recordings, requests, settings, trash},
     error::{Problem, in_a_page, in_json, in_the_callers_voice, in_the_wires_voice},
     observe::{route_of, with_its_route},
 };
@@ -95,6 +95,8 @@ fn api() -> Router<App> {
         .route("/api/v1/requests", get(requests::list))
         .route("/api/v1/requests/{id}", delete(requests::deny))
         .route("/api/v1/requests/{id}/grant", post(requests::grant))
+        .route("/api/v1/devices/{id}/forget", post(trash::forget_device))
+        .route("/api/v1/participants/{id}/forget", post(trash::forget_participant))
         .route("/api/v1/requests/{id}/block", post(requests::block))
         .route("/api/v1/blocked", get(requests::blocked))
         .route("/api/v1/blocked/{id}", delete(requests::unblock))
@@ -109,7 +111,10 @@ fn api() -> Router<App> {
         .route("/api/v1/participants/{id}/spans/{span}", delete(participants::spans::delete).patch(participants::spans::end))
         .route("/api/v1/datasets", get(recordings::list::json))
         .route("/api/v1/datasets.zip", get(recordings::download::named))
-        .route("/api/v1/datasets/{uuid}", get(recordings::one::json).patch(recordings::one::patch))
+        .route("/api/v1/datasets/{uuid}", get(recordings::one::json).patch(recordings::one::patch).delete(trash::delete))
+        .route("/api/v1/datasets/{uuid}/restore", post(trash::restore))
+        .route("/api/v1/trash", get(trash::list))
+        .route("/api/v1/trash/{uuid}", delete(trash::erase))
         .route("/api/v1/missing", get(missing::json))
         .route("/api/v1/missing/known", post(missing::known))
         .route("/api/v1/quarantine", get(quarantine::list))
@@ -129,6 +134,8 @@ fn pages() -> Router<App> {
         .route("/tokenauth/check/{id}/grant", post(requests::grant_on_page))
         .route("/tokenauth/check/{id}/override", post(requests::override_on_page))
         .route("/tokenauth/check/{id}/deny", post(requests::deny_on_page))
+        .route("/device/{id}/forget", post(trash::forget_device_on_page))
+        .route("/participant/{id}/forget", post(trash::forget_participant_on_page))
         .route("/tokenauth/check/{id}/block", post(requests::block_on_page))
         .route("/tokenauth/check/{id}/unblock", post(requests::unblock_on_page))
         .route("/device/list/", get(devices::list::page))
@@ -152,6 +159,11 @@ fn pages() -> Router<App> {
         .route("/recording/{uuid}/", get(recordings::one::page))
         .route("/recording/{uuid}/describe", post(recordings::one::describe))
         .route("/recording/{uuid}/say", post(recordings::one::say))
+        .route("/recording/{uuid}/delete", post(trash::delete_on_page))
+        .route("/recording/{uuid}/restore", post(trash::restore_on_page))
+        .route("/trash/", get(trash::page))
+        .route("/trash/{uuid}/restore", post(trash::restore_in_list))
+        .route("/trash/{uuid}/erase", post(trash::erase_on_page))
         .route("/missing/", get(missing::page))
         .route("/missing/known", post(missing::known_on_page))
         .route("/quarantine/", get(quarantine::page))

@@ -38,6 +38,7 @@ mod stop;
 mod support;
 mod sync_order;
 mod systemd;
+mod trash;
 mod upgrade;
 mod upload;
 mod zip_readers;

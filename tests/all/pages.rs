@@ -2,8 +2,8 @@
 
 use crate::support::{House, raw, until};
 
-const PAGES: [&str; 7] =
-    ["/", "/tokenauth/check/", "/device/list/", "/participant/list/", "/recording/list/", "/quarantine/", "/settings/"];
+const PAGES: [&str; 8] =
+    ["/", "/tokenauth/check/", "/device/list/", "/participant/list/", "/recording/list/", "/quarantine/", "/trash/", "/settings/"];
 
 #[tokio::test]
 async fn every_page_wants_a_password_and_cannot_be_framed() {
@@ -113,7 +113,7 @@ async fn what_shuts_out_or_deletes_takes_two_clicks() {
     }
     let device = format!("/device/{}/", researcher.json("/api/v1/devices").await[0]["id"].as_str().expect("an id"));
     for (page, actions) in [
-        (device.as_str(), ["/revoke", "/end-older-tokens"].as_slice()),
+        (device.as_str(), ["/revoke", "/end-older-tokens", "/forget"].as_slice()),
         ("/quarantine/", &["/discard"]),
         ("/tokenauth/check/", &["/override", "/block"]),
     ] {

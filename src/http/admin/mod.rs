@@ -13,6 +13,7 @@ pub mod recordings;
 pub mod requests;
 pub mod settings;
 mod table;
+pub mod trash;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 

@@ -133,12 +133,12 @@ pub async fn end_older_tokens_on_page(admin: Admin, app: State<App>, Id(id): Id<
 }
 
 pub async fn revoke(admin: Admin, State(app): State<App>, Id(id): Id<DeviceId>) -> Result<StatusCode, Problem> {
-    let known = app.handshake.set_revoked(id, true).await?;
+    let known = app.handshake.set_revoked(id, true, &admin.name).await?;
     done(&app, &admin, id, known, Action::Revoked).await
 }
 
 pub async fn restore(admin: Admin, State(app): State<App>, Id(id): Id<DeviceId>) -> Result<StatusCode, Problem> {
-    let known = app.handshake.set_revoked(id, false).await?;
+    let known = app.handshake.set_revoked(id, false, &admin.name).await?;
     done(&app, &admin, id, known, Action::LetInAgain).await
 }
 
