@@ -30,8 +30,9 @@ CREATE TABLE texts (
     meta_info   TEXT                                                          -- the JSON as it was sent
 );
 
--- Published zips leave out what the rule of privacy says at their time.
+-- Published zips leave out what the rule of privacy says at their time; the last error is of a roll under a rule, too.
 ALTER TABLE datasets ADD COLUMN zip_rule TEXT NOT NULL DEFAULT '';
+ALTER TABLE datasets ADD COLUMN zip_error_rule TEXT NOT NULL DEFAULT '';
 
 -- A study's label for who wore a device. A span holds its first moment and not its last.
 CREATE TABLE participants (
@@ -64,6 +65,7 @@ CREATE INDEX datasets_of_participant ON datasets (participant, number) WHERE par
 CREATE INDEX datasets_by_verdict ON datasets (verdict, number) WHERE verdict IS NOT NULL;
 CREATE INDEX datasets_by_app ON datasets (app_version, number) WHERE app_version IS NOT NULL;
 CREATE INDEX datasets_by_model ON datasets (model, number) WHERE model IS NOT NULL;
+CREATE INDEX datasets_failed ON datasets (number) WHERE zip_error IS NOT NULL;
 CREATE INDEX datasets_deleted ON datasets (deleted_at, number) WHERE deleted_at IS NOT NULL;
 
 CREATE TABLE tags (

@@ -120,8 +120,8 @@ impl Action {
     }
 }
 
-/// What is not noted twice in a while: what was done, by whom, to what.
-type Lately = (Action, String, String);
+/// What is not noted twice in a while: what was done, by whom, to what, and how.
+type Lately = (Action, [String; 3]);
 
 /// The trail. Cheap to clone.
 #[derive(Clone)]
@@ -152,18 +152,18 @@ impl Audit {
     /// The same for what comes in many requests: one line in ten minutes.
     pub async fn note_once(&self, who: &str, action: Action, subject: impl Display, detail: &str) {
         let subject = subject.to_string();
-        if self.is_first(who, action, &subject) {
+        if self.is_first(who, action, &subject, detail) {
             self.note(who, action, subject, detail).await;
         }
     }
 
-    fn is_first(&self, who: &str, action: Action, subject: &str) -> bool {
+    fn is_first(&self, who: &str, action: Action, subject: &str, detail: &str) -> bool {
         let now = Instant::now();
         let mut lately = self.lately.lock().unwrap_or_else(PoisonError::into_inner);
         if lately.len() >= MANY {
             lately.clear();
         }
-        let key = (action, who.to_owned(), subject.to_owned());
+        let key = (action, [who, subject, detail].map(str::to_owned));
         let is_first = lately.get(&key).is_none_or(|last| now.duration_since(*last) >= ONCE_IN);
         if is_first {
             lately.insert(key, now);

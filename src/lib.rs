@@ -18,6 +18,8 @@
 //! | 5 | [`recordings`], [`handshake`] | use cases: receive, browse, describe, decide, recover; ask, grant, collect, revoke |
 //! | 5 | [`participants`] | who wore which device on which days |
 //! | 5 | [`audit`] | who did what |
+//! | 5 | [`alerts`] | what somebody should know, told once over each way: mail, webhook |
+//! | 5 | [`reload`] | the config's file while the server runs: read anew or changed, looked at, put in force |
 //! | 4 | [`roller`] | the rolling zip: mark, coalesce, roll, publish, barrier |
 //! | 4 | [`runs`] | what a run says of itself, read off its files; what is missing |
 //! | 3 | [`archive`], [`catalog`] | pure zip making; SQL |
@@ -26,8 +28,9 @@
 //! | 2 | [`doctor`] | looks at a server from outside, as a watch does; knows nothing of the house within |
 //! | 2 | [`fleet`] | watches without wearers, that load a server and read everything back; knows nothing of the house within |
 //! | 1 | [`ids`], [`metrics`], [`recent`] | ids and names, parsed once, trusted above; what is counted; the last errors |
-//! | 1 | [`outside`] | the way to a server, for those who look at one from outside |
+//! | 1 | [`outside`] | the way to a server, for those who look at one from outside, and for the webhook |
 
+pub mod alerts;
 pub mod archive;
 pub mod audit;
 pub mod catalog;
@@ -44,6 +47,7 @@ pub mod outside;
 pub mod participants;
 pub mod recent;
 pub mod recordings;
+pub mod reload;
 pub mod roller;
 pub mod runs;
 pub mod server;

@@ -295,6 +295,7 @@ mod tests {
         );
     }
 
+    #[cfg(debug_assertions)]
     #[test]
     #[should_panic(expected = "two entries of one name")]
     fn two_entries_of_one_name_are_a_mistake_of_the_caller() {

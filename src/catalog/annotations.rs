@@ -2,8 +2,8 @@
 
 use sqlx::{QueryBuilder, Row, Sqlite, Transaction};
 
-use super::{Catalog, CatalogError, Verdict, Wearer, columns::push_list};
-use crate::ids::{DatasetId, Tag};
+use super::{Catalog, CatalogError, Millis, Verdict, Wearer, Zippable, columns::push_list};
+use crate::ids::{DatasetId, FileName, Tag};
 
 /// How an edit went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,23 @@ impl Catalog {
             Ok::<_, sqlx::Error>(Texts { description: row.try_get("description")?, meta_info: row.try_get("meta_info")? })
         };
         Ok(row.map(read).transpose()?.unwrap_or_default())
+    }
+
+    /// Title and description as a file: `README.md`, a name that no other file has. None where there is neither. It bears the
+    /// time of its dataset, so that the same text makes the same entry.
+    pub(super) async fn read_me(&self, uuid: DatasetId) -> Result<Option<Zippable>, CatalogError> {
+        let query = "SELECT d.title, COALESCE(t.description, ''), d.created_at FROM datasets d \
+                     LEFT JOIN texts t ON t.dataset = d.uuid WHERE d.uuid = $1";
+        let row = sqlx::query_as::<_, (String, String, Millis)>(query).bind(uuid.to_string()).fetch_optional(&self.read).await?;
+        let Some((title, description, received_at)) = row else { return Ok(None) };
+        let heading = if title.is_empty() { title } else { format!("# {title}") };
+        let parts: Vec<_> = [heading, description].into_iter().filter(|part| !part.is_empty()).collect();
+        if parts.is_empty() {
+            return Ok(None);
+        }
+        let text = parts.join("\n\n") + "\n";
+        let (size, crc32) = (text.len() as u64, crc32fast::hash(text.as_bytes()));
+        Ok(Some(Zippable { name: FileName::from_catalog("README.md".to_owned()), text: Some(text), size, crc32, received_at }))
     }
 
     /// Gives a dataset its title and description, unless somebody has edited it since `revision`. Its zip then lags behind,

@@ -37,10 +37,12 @@ pub struct Dataset {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Whether the published zip holds all of them.
+    /// Whether the published zip holds all of them that zips hold.
     pub zip_is_fresh: bool,
     /// Why the last attempt to roll the zip failed.
     pub zip_error: Option<String>,
+    zip_rule: String,
+    zip_error_rule: String,
     /// Its bytes when it was last sorted by size.
     pub weight: i64,
     /// What people say of it.
@@ -139,6 +141,8 @@ impl Dataset {
             bytes: to_u64(row.try_get("bytes")?),
             zip_is_fresh: row.try_get::<i64, _>("changes")? == row.try_get::<i64, _>("zipped")?,
             zip_error: row.try_get("zip_error")?,
+            zip_rule: row.try_get("zip_rule")?,
+            zip_error_rule: row.try_get("zip_error_rule")?,
             weight: row.try_get::<Option<i64>, _>("weight")?.unwrap_or(0),
             notes: Notes::read(row)?,
             run: Run::read(row)?,
@@ -146,6 +150,14 @@ impl Dataset {
             participant_by_hand: row.try_get::<i64, _>("participant_by_hand")? != 0,
             deleted: row.try_get::<Option<Millis>, _>("deleted_at")?.map(|at| (at, deleted_by)),
         })
+    }
+
+    /// The dataset as it is told while this rule of privacy is in force. A zip that was made under another one is not fresh, and
+    /// what went wrong under another one may name a file that must not be named now.
+    #[must_use]
+    pub fn under(self, rule: &str) -> Self {
+        let zip_error = self.zip_error.filter(|_| self.zip_error_rule == rule);
+        Self { zip_is_fresh: self.zip_is_fresh && self.zip_rule == rule, zip_error, ..self }
     }
 
     /// The name of the watch to show; `None` for a dataset that was found on the disk.
@@ -179,12 +191,16 @@ impl Run {
 }
 
 /// How far a dataset's zip has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ZipState {
     /// Counts every file that came or went.
     pub changes: i64,
-    /// The count that the published zip holds.
+    /// The count that the published zip holds; 0 before the first one is published.
     pub zipped: i64,
+    /// The rule of privacy under which it was made.
+    pub rule: String,
+    /// Number of all files.
+    pub files: u64,
     /// Bytes of all files.
     pub arrived: u64,
     /// Bytes copied so far to make the zips of this dataset.
@@ -192,10 +208,10 @@ pub struct ZipState {
 }
 
 impl ZipState {
-    /// Whether the published zip holds everything.
+    /// Whether the published zip holds everything that it is to hold under a rule of privacy, and nothing else.
     #[must_use]
-    pub fn is_fresh(&self) -> bool {
-        self.changes == self.zipped
+    pub fn is_fresh(&self, rule: &str) -> bool {
+        self.changes == self.zipped && self.rule == rule
     }
 }
 
@@ -255,7 +271,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`].
     pub async fn zip_state(&self, uuid: DatasetId) -> Result<Option<ZipState>, CatalogError> {
-        let row = sqlx::query("SELECT changes, zipped, bytes, zip_copied FROM datasets WHERE uuid = $1")
+        let row = sqlx::query("SELECT changes, zipped, zip_rule, files, bytes, zip_copied FROM datasets WHERE uuid = $1")
             .bind(uuid.to_string())
             .fetch_optional(&self.read)
             .await?;
@@ -263,31 +279,60 @@ impl Catalog {
         Ok(Some(ZipState {
             changes: row.try_get("changes")?,
             zipped: row.try_get("zipped")?,
+            rule: row.try_get("zip_rule")?,
+            files: to_u64(row.try_get("files")?),
             arrived: to_u64(row.try_get("bytes")?),
             copied: to_u64(row.try_get("zip_copied")?),
         }))
     }
 
-    /// Says that the published zip holds everything up to `changes`, and that `copied` bytes were copied to make it.
+    /// Says that the published zip will be one of another rule of privacy, made at an unknown moment from now on: until
+    /// [`Catalog::zipped`] it is fresh under none.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn zip_changes_rule(&self, uuid: DatasetId) -> Result<(), CatalogError> {
+        sqlx::query("UPDATE datasets SET zip_rule = 'none' WHERE uuid = $1").bind(uuid.to_string()).execute(&self.write).await?;
+        Ok(())
+    }
+
+    /// Says that the published zip holds everything up to `changes`, but for what a rule of privacy leaves out, and that `copied`
+    /// bytes were copied to make it.
     ///
     /// # Errors
     /// [`CatalogError`]; the zip is then rolled once more, which does no harm.
-    pub async fn zipped(&self, uuid: DatasetId, changes: i64, copied: u64) -> Result<(), CatalogError> {
-        sqlx::query("UPDATE datasets SET zipped = $2, zip_copied = zip_copied + $3, zip_error = NULL WHERE uuid = $1")
+    pub async fn zipped(&self, uuid: DatasetId, changes: i64, rule: &str, copied: u64) -> Result<(), CatalogError> {
+        sqlx::query("UPDATE datasets SET zipped = $2, zip_rule = $3, zip_copied = zip_copied + $4, zip_error = NULL WHERE uuid = $1")
             .bind(uuid.to_string())
             .bind(changes)
+            .bind(rule)
             .bind(to_i64(copied))
             .execute(&self.write)
             .await?;
         Ok(())
     }
 
-    /// Says why a zip could not be made.
+    /// Datasets whose zip could not be made, at most `most`.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn zip_failed(&self, uuid: DatasetId, why: &str) -> Result<(), CatalogError> {
-        sqlx::query("UPDATE datasets SET zip_error = $2 WHERE uuid = $1").bind(uuid.to_string()).bind(why).execute(&self.write).await?;
+    pub async fn with_failed_zips(&self, most: u32) -> Result<Vec<DatasetId>, CatalogError> {
+        let query = "SELECT uuid FROM datasets WHERE zip_error IS NOT NULL AND deleted_at IS NULL ORDER BY number DESC LIMIT $1";
+        let rows = sqlx::query(query).bind(most).fetch_all(&self.read).await?;
+        Ok(rows.iter().map(|row| parsed(row, "uuid")).collect::<Result<_, _>>()?)
+    }
+
+    /// Says why a zip could not be made under a rule of privacy.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn zip_failed(&self, uuid: DatasetId, rule: &str, why: &str) -> Result<(), CatalogError> {
+        sqlx::query("UPDATE datasets SET zip_error = $3, zip_error_rule = $2 WHERE uuid = $1")
+            .bind(uuid.to_string())
+            .bind(rule)
+            .bind(why)
+            .execute(&self.write)
+            .await?;
         Ok(())
     }
 }

@@ -95,12 +95,12 @@ impl Catalog {
         Ok(rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?)
     }
 
-    /// Writes down what was read off the files of a dataset, who wore its device, and what of it can be searched for. Nothing
-    /// happens where there is no such dataset any more.
+    /// Writes down what was read off the files of a dataset, who wore its device, and what of it can be searched for. Returns
+    /// the device. Nothing happens where there is no such dataset any more.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn describe(&self, dataset: DatasetId, description: &Description) -> Result<(), CatalogError> {
+    pub async fn describe(&self, dataset: DatasetId, description: &Description) -> Result<Option<DeviceId>, CatalogError> {
         let (mut tx, _place) = self.writing_aside().await?;
         let described = sqlx::query(DESCRIBE)
             .bind(dataset.to_string())
@@ -112,16 +112,18 @@ impl Catalog {
             .bind(description.run.model.as_deref())
             .fetch_optional(&mut *tx)
             .await?;
-        let Some(row) = described else { return Ok(()) };
+        let Some(row) = described else { return Ok(None) };
         keep_meta_info(&mut tx, dataset, description.meta_info.as_deref()).await?;
-        if let Some(device) = parsed_or_null(&row, "device")? {
+        let device = parsed_or_null(&row, "device")?;
+        if let Some(device) = device {
             let begun = description.run.started_at.map_or_else(|| row.try_get("created_at"), Ok)?;
             describe_device(&mut tx, device, description, begun).await?;
         }
         if let Some(number) = row.try_get("number")? {
             words::write(&mut tx, dataset, number, &description.names).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        Ok(device)
     }
 
     /// Has a dataset described once more, since what people say of it has changed: its words, and who wore its device.

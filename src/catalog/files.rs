@@ -6,13 +6,18 @@ use super::{
     datasets,
     record::{remove_row, reserve_name},
 };
-use crate::ids::{DatasetId, FileId, FileName};
+use crate::{
+    config::Sight,
+    ids::{DatasetId, FileId, FileName},
+};
 
 /// What a zip needs to know of a file.
 #[derive(Debug, Clone)]
 pub struct Zippable {
     /// The name under which it is stored.
     pub name: FileName,
+    /// Its bytes, where they are in the catalog and not on the disk.
+    pub text: Option<String>,
     /// Size in bytes.
     pub size: u64,
     /// CRC-32.
@@ -44,21 +49,27 @@ impl Catalog {
         Ok(rows.iter().map(FileRow::read).collect::<Result<_, _>>()?)
     }
 
-    /// The files that a dataset's zip is to hold, by name. There may be tens of thousands: no more is asked of each than is needed.
+    /// The files that a zip of a dataset is to hold, by name: those that everybody who gets the zip may see, and behind them what
+    /// people wrote of it. There may be tens of thousands: no more is asked of each than is needed.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn files_to_zip(&self, dataset: DatasetId) -> Result<Vec<Zippable>, CatalogError> {
+    pub async fn files_to_zip(&self, dataset: DatasetId, sight: &Sight) -> Result<Vec<Zippable>, CatalogError> {
         let query = "SELECT stored_name, size, crc32, received_at FROM files \
                      WHERE dataset = $1 AND held IS NULL AND state = 'placed' AND stored_name IS NOT NULL ORDER BY folded_name";
         let rows = sqlx::query_as::<_, (String, i64, i64, Millis)>(query).bind(dataset.to_string()).fetch_all(&self.read).await?;
         let zippable = |(name, size, crc32, received_at)| Zippable {
             name: FileName::from_catalog(name),
+            text: None,
             size: to_u64(size),
             crc32: to_crc32(crc32),
             received_at,
         };
-        Ok(rows.into_iter().map(zippable).collect())
+        let mut files: Vec<_> = rows.into_iter().map(zippable).filter(|file| sight.sees(&file.name)).collect();
+        if !files.is_empty() {
+            files.extend(self.read_me(dataset).await?);
+        }
+        Ok(files)
     }
 
     /// The files whose way into or out of the house was interrupted.

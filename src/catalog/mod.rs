@@ -1,5 +1,6 @@
 //! The catalog: who owns what, under which name, with which digest. SQLite in WAL mode, every commit synced.
 
+mod alerts;
 mod annotations;
 mod arrivals;
 mod audit;
@@ -39,6 +40,7 @@ use sqlx::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use alerts::{StandingAlert, Told};
 pub use annotations::{Edited, Texts};
 pub use arrivals::Arrivals;
 pub use audit::{AuditEntry, AuditFilter};

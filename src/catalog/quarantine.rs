@@ -1,19 +1,29 @@
 //! Quarantine: files that wait for a person's decision.
 
+use futures_util::TryStreamExt;
+use sqlx::Row;
+
 use super::{Catalog, CatalogError, FileRow, Held, Whereabouts, columns::to_u64, record::reserve_name};
 use crate::ids::{FileId, FileName};
 
 impl Catalog {
-    /// The files in quarantine, newest first, at most `most`.
+    /// The files in quarantine whose names may be seen, newest first, at most `most`; and how many may not be seen.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn held(&self, most: u32) -> Result<Vec<FileRow>, CatalogError> {
-        let rows = sqlx::query("SELECT * FROM files WHERE held IS NOT NULL AND state = 'placed' ORDER BY received_at DESC, id LIMIT $1")
-            .bind(most)
-            .fetch_all(&self.read)
-            .await?;
-        Ok(rows.iter().map(FileRow::read).collect::<Result<_, _>>()?)
+    pub async fn held(&self, most: u32, sees: impl Fn(&FileName) -> bool) -> Result<(Vec<FileRow>, u64), CatalogError> {
+        // What a name matches is no question for SQL, so each name is looked at.
+        let query = "SELECT * FROM files WHERE held IS NOT NULL AND state = 'placed' ORDER BY received_at DESC, id";
+        let mut rows = sqlx::query(query).fetch(&self.read);
+        let (mut found, mut kept_back) = (Vec::new(), 0);
+        while let Some(row) = rows.try_next().await? {
+            if !sees(&FileName::from_sent(row.try_get("sent_name")?)) {
+                kept_back += 1;
+            } else if found.len() < most as usize {
+                found.push(FileRow::read(&row)?);
+            }
+        }
+        Ok((found, kept_back))
     }
 
     /// How many files are in quarantine.

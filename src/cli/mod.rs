@@ -51,12 +51,10 @@ struct Arguments {
     trust_proxy: Vec<IpNet>,
 }
 
-impl Arguments {
-    /// What the command line adds to the config, at the start and whenever the file is read anew.
-    fn over(&self, mut config: Config) -> Config {
-        config.server.trusted_proxies.extend(self.trust_proxy.iter().map(IpNet::to_string));
-        config
-    }
+/// What the command line adds to the config, at the start and whenever the file is read anew.
+fn over(mut config: Config, trusted: &[IpNet]) -> Config {
+    config.server.trusted_proxies.extend(trusted.iter().map(IpNet::to_string));
+    config
 }
 
 #[derive(Subcommand)]

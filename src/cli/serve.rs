@@ -10,9 +10,9 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use super::{Arguments, Failure, first_password, logging, reload};
+use super::{Arguments, Failure, first_password, logging, over, reload};
 use crate::{
-    config::{self, Settings},
+    config::{self, Config, Settings, Source},
     server::{self, Listeners},
 };
 
@@ -25,7 +25,7 @@ pub(super) async fn serve(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(first) = first {
         first_password::hand_over(&first, path)?;
     }
-    let config = arguments.over(config);
+    let config = over(config, &arguments.trust_proxy);
     let log = logging::start(&config.log);
     server::raise_handle_limit(&config.limits);
     // Before anybody is told that it runs: a signal that comes then must not end it.
@@ -41,7 +41,7 @@ pub(super) async fn serve(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(metrics) = &metrics {
         say(&format!("metrics are at http://{}/metrics", metrics.local_addr()?));
     }
-    let settings = Settings::from(config);
+    let settings = Settings::from_file(config, source(arguments, log));
     let shutdown = async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -50,8 +50,14 @@ pub(super) async fn serve(arguments: &Arguments) -> Result<(), Failure> {
     };
     tokio::select! {
         served = server::run(settings.clone(), Listeners { public, metrics }, shutdown) => Ok(served?),
-        () = reload::at_each(hangup, arguments, &settings, &log) => Err("the signals of the operating system do not arrive any more".into()),
+        () = reload::at_each(hangup, &settings) => Err("the signals of the operating system do not arrive any more".into()),
     }
+}
+
+/// The file, and what the command line adds to it whenever it is read.
+fn source(arguments: &Arguments, log: logging::Log) -> Source {
+    let trusted = arguments.trust_proxy.clone();
+    Source::new(arguments.config.clone(), move |config: Config| over(config, &trusted), move |level| log.set_level(level))
 }
 
 /// Tells whoever started it; if nobody listens any more, that is no reason not to serve.

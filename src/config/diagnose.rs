@@ -1,7 +1,7 @@
 //! What is wrong with a config file: everything at once, each with its line, its field and what to write instead. No
 //! message repeats a value of the file, since it may be a secret.
 
-use std::{fmt, ops::RangeInclusive};
+use std::{collections::HashMap, fmt, ops::RangeInclusive};
 
 use serde::de::DeserializeOwned;
 use serde_yaml::Value;
@@ -39,29 +39,45 @@ pub struct Problems(pub Vec<Problem>);
 
 /// Gathers problems by field; lines are looked up at the end.
 #[derive(Debug, Default)]
-pub(super) struct Report(Vec<(String, String)>);
+pub(super) struct Report {
+    problems: Vec<(String, String)>,
+    /// The numbers that were looked at, and what is allowed.
+    ranges: Vec<(String, RangeInclusive<u64>)>,
+}
 
 impl Report {
     pub(super) fn say(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.0.push((field.into(), message.into()));
+        self.problems.push((field.into(), message.into()));
     }
 
     pub(super) fn range(&mut self, field: &str, value: u64, allowed: RangeInclusive<u64>) {
         if !allowed.contains(&value) {
-            self.say(field, format!("write a whole number from {} to {}", allowed.start(), allowed.end()));
+            self.say(field, out_of_range(&allowed));
         }
+        self.ranges.push((field.to_owned(), allowed));
+    }
+
+    /// What is allowed for each number.
+    pub(super) fn into_ranges(self) -> HashMap<String, RangeInclusive<u64>> {
+        self.ranges.into_iter().collect()
     }
 
     pub(super) fn into_result(self, text: &str) -> Result<(), Problems> {
-        if self.0.is_empty() {
+        if self.problems.is_empty() {
             return Ok(());
         }
         let document = Document::from_str_relaxed(text).0;
+        let found = self.problems.into_iter();
         let mut problems: Vec<Problem> =
-            self.0.into_iter().map(|(field, message)| Problem { line: line_of(&document, text, &field), field, message }).collect();
+            found.map(|(field, message)| Problem { line: line_of(&document, text, &field), field, message }).collect();
         problems.sort_by_key(|problem| problem.line);
         Err(Problems(problems))
     }
+}
+
+/// What to write instead of a number that is too small or too large.
+pub(super) fn out_of_range(allowed: &RangeInclusive<u64>) -> String {
+    format!("write a whole number from {} to {}", allowed.start(), allowed.end())
 }
 
 /// Reads a file, and holds it against `example`, in which every key and the type of every value can be seen.
@@ -124,15 +140,24 @@ fn compare(path: &str, value: &Value, shape: &Value, report: &mut Report) {
     }
 }
 
-/// Settings that take one of a few words.
-fn check_word(path: &str, given: &str, report: &mut Report) {
-    let words: &[&str] = match path {
+/// The words of a setting that takes one of a few; none where it takes any.
+pub(super) fn words(path: &str) -> Vec<&'static str> {
+    let words: &[&'static str] = match path {
         "log.format" => &["text", "json"],
         "log.level" => &["error", "warn", "info", "debug", "trace"],
+        "alerts.send" => &["at_once", "daily"],
+        "alerts.smtp_security" => &["starttls", "tls", "none"],
+        "alerts.webhook_format" => &["json", "ntfy"],
+        _ if path.starts_with("alerts.about[") => &super::AlertKind::ALL.map(super::AlertKind::as_str),
         _ if path.starts_with("users[") && path.rsplit('.').next() == Some("role") => &["researcher", "operator"],
-        _ => return,
+        _ => return Vec::new(),
     };
-    if !words.contains(&given) {
+    words.to_vec()
+}
+
+fn check_word(path: &str, given: &str, report: &mut Report) {
+    let words = words(path);
+    if !words.is_empty() && !words.contains(&given) {
         report.say(path, format!("write one of: {}", words.join(", ")));
     }
 }

@@ -1,8 +1,102 @@
 //! What the program writes into the file itself. Every line and comment that it does not change stays, to the letter.
 
-use yaml_edit::{Document, Sequence};
+use serde_yaml::Value;
+use similar::{Algorithm, DiffOp};
+use yaml_edit::{Document, Mapping, Sequence};
 
-use super::{Config, Secret, SecurityConfig, hash_password};
+use super::{Config, Secret, SecurityConfig, form::typed, hash_password};
+
+/// One thing that a person changes.
+pub(super) enum Edit<'a> {
+    /// A setting has another value.
+    Set { section: &'a str, key: &'a str, value: &'a Value },
+    /// A user has another role or password.
+    User { index: usize, key: &'a str, value: &'a str },
+    /// A user is taken away.
+    RemoveUser(usize),
+    /// One more user: name, role, password.
+    AddUser([&'a str; 3]),
+}
+
+/// The text after an edit. Where the file has an unusual form, that may say something else: whoever asks looks at it.
+pub(super) fn apply(text: &str, edit: &Edit) -> String {
+    let document = Document::from_str_relaxed(text).0;
+    let users = document.get_sequence("users");
+    match edit {
+        Edit::Set { section, key, value } => match document.get_mapping(section) {
+            Some(section) => set(&section, key, value),
+            None => return with_section(text, section, key, value),
+        },
+        Edit::User { index, key, value } => {
+            let user = users.and_then(|users| users.get(*index));
+            if let Some(user) = user.as_ref().and_then(|user| user.as_mapping()) {
+                user.set(*key, *value);
+            }
+        }
+        Edit::RemoveUser(index) => drop(users.and_then(|users| users.remove(*index))),
+        Edit::AddUser([name, role, password]) => {
+            let user = Mapping::new();
+            for (key, value) in [("name", name), ("role", role), ("password", password)] {
+                user.set(key, *value);
+            }
+            if let Some(users) = users {
+                users.push(user);
+            }
+        }
+    }
+    document.to_string()
+}
+
+fn set(section: &Mapping, key: &str, value: &Value) {
+    match value {
+        Value::Number(number) => number.as_u64().into_iter().for_each(|number| section.set(key, number)),
+        Value::Bool(value) => section.set(key, *value),
+        Value::Sequence(items) => set_list(section, key, items),
+        value => section.set(key, typed(value).as_str()),
+    }
+}
+
+/// Changes as few items as can be, so that the others keep their comments.
+fn set_list(section: &Mapping, key: &str, items: &[Value]) {
+    let list = section.get_sequence(key);
+    let Some(list) = list else {
+        let list = Sequence::new_flow();
+        items.iter().enumerate().for_each(|(index, item)| insert(&list, index, item));
+        section.set(key, list);
+        return;
+    };
+    let before: Vec<_> = list.values().map(|item| item.as_scalar().map_or_else(String::new, yaml_edit::Scalar::as_string)).collect();
+    let after: Vec<_> = items.iter().map(typed).collect();
+    // From the end, so that the places before stay what they are. What is new comes first, since an empty list has no style.
+    for step in similar::capture_diff_slices(Algorithm::Myers, &before, &after).into_iter().rev() {
+        let (_, old, new) = step.as_tag_tuple();
+        if matches!(step, DiffOp::Equal { .. }) {
+            continue;
+        }
+        for at in new.rev() {
+            insert(&list, old.end, &items[at]);
+        }
+        for at in old.rev() {
+            list.remove(at);
+        }
+    }
+}
+
+fn insert(list: &Sequence, index: usize, item: &Value) {
+    match item.as_u64() {
+        Some(number) => list.insert(index, number),
+        None => list.insert(index, typed(item).as_str()),
+    }
+}
+
+/// The text with one more section behind the others.
+fn with_section(text: &str, section: &str, key: &str, value: &Value) -> String {
+    let lines: serde_yaml::Mapping = [(Value::from(key), value.clone())].into_iter().collect();
+    let Ok(lines) = serde_yaml::to_string(&lines) else { return text.to_owned() };
+    let lines: Vec<_> = lines.lines().map(|line| format!("  {line}\n")).collect();
+    let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    format!("{text}{end}\n{section}:\n{}", lines.concat())
+}
 
 /// Replaces each clear password by its hash.
 pub(super) fn hash_passwords(text: &str, config: &Config) -> String {
@@ -44,8 +138,8 @@ mod tests {
     #[test]
     fn hashing_a_password_in_place_keeps_every_other_line() {
         let text = SAMPLE
-            .replace("secret: \"\"", "secret: kUUI6oPpkMn1pfXWbmdS8eWTNbzTqaHO5Vl8aMRCXwY=")
-            .replace("password: \"\"", "password: correct horse battery staple # the first one");
+            .replace(" secret: \"\"", " secret: kUUI6oPpkMn1pfXWbmdS8eWTNbzTqaHO5Vl8aMRCXwY=")
+            .replace(" password: \"\"", " password: correct horse battery staple # the first one");
         let config = Config::parse(&text, Path::new(".")).expect("good");
         let hashed = hash_passwords(&text, &config);
         let changed: Vec<_> = text.lines().zip(hashed.lines()).filter(|(old, new)| old != new).collect();

@@ -93,8 +93,19 @@ impl Draft {
         if self.config.users.iter().all(super::UserConfig::is_hashed) {
             return Ok(self.config);
         }
-        let edited = edit::hash_passwords(&self.text, &self.config);
-        let mut wanted = self.config.clone();
+        let (edited, wanted) = (self.text.clone(), self.config.clone());
+        self.write(&edited, &wanted)
+    }
+
+    /// A file whose text was `text` a moment ago, good or not, and which somebody changes.
+    pub(super) fn changed(path: PathBuf, text: String) -> Self {
+        Self { path, text, config: Config::default() }
+    }
+
+    /// Writes `edited`, which says what is wanted, with each clear password replaced by its hash.
+    pub(super) fn write(self, edited: &str, wanted: &Config) -> Result<Config, OpenError> {
+        let edited = edit::hash_passwords(edited, wanted);
+        let mut wanted = wanted.clone();
         for (user, hashed) in wanted.users.iter_mut().zip(parse(&edited, &self.path).map(|config| config.users).unwrap_or_default()) {
             user.password = hashed.password;
         }
@@ -171,15 +182,15 @@ pub fn hash_password(password: &Secret) -> String {
     hashed.expect("constant parameters are valid").to_string()
 }
 
-fn read(path: &Path) -> Result<String, OpenError> {
+pub(super) fn read(path: &Path) -> Result<String, OpenError> {
     fs::read_to_string(path).map_err(|source| OpenError::Io { path: path.display().to_string(), source })
 }
 
-fn parse(text: &str, path: &Path) -> Result<Config, OpenError> {
+pub(super) fn parse(text: &str, path: &Path) -> Result<Config, OpenError> {
     Config::parse(text, folder_of(path)).map_err(|problems| OpenError::Problems { path: path.display().to_string(), problems })
 }
 
-fn folder_of(path: &Path) -> &Path {
+pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -206,8 +217,8 @@ fn write_first(path: &Path, chosen: Option<&Secret>) -> Result<FirstPassword, Op
     }
     let password = chosen.cloned().unwrap_or_else(|| Secret::new(BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 15]>())));
     let text = SAMPLE
-        .replace("secret: \"\"", &format!("secret: {}", random_secret().expose()))
-        .replace("password: \"\"", &format!("password: {}", hash_password(&password)));
+        .replace(" secret: \"\"", &format!(" secret: {}", random_secret().expose()))
+        .replace(" password: \"\"", &format!(" password: {}", hash_password(&password)));
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o755)
@@ -229,8 +240,8 @@ mod tests {
     fn with_a_clear_password() -> (TempDir, PathBuf) {
         let folder = TempDir::new().expect("a folder");
         let path = folder.path().join("config.yml");
-        let text = SAMPLE.replace("secret: \"\"", &format!("secret: {}", random_secret().expose()));
-        fs::write(&path, text.replace("password: \"\"", "password: correct horse battery staple")).expect("written");
+        let text = SAMPLE.replace(" secret: \"\"", &format!(" secret: {}", random_secret().expose()));
+        fs::write(&path, text.replace(" password: \"\"", " password: correct horse battery staple")).expect("written");
         (folder, path)
     }
 

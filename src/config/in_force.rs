@@ -41,9 +41,10 @@ fn setting(name: String, value: &Value, explanation: String) -> SettingInForce {
     SettingInForce { name, value: show(value), explanation }
 }
 
-fn show(value: &Value) -> String {
+pub(super) fn show(value: &Value) -> String {
     match value {
         Value::Sequence(items) if items.is_empty() => "(none)".to_owned(),
+        Value::String(text) if text.is_empty() => "(none)".to_owned(),
         Value::Sequence(items) => items.iter().map(show).collect::<Vec<_>>().join(", "),
         Value::Mapping(entries) => entries.values().map(show).collect::<Vec<_>>().join(" · "),
         value => serde_yaml::to_string(value).unwrap_or_default().trim_end().to_owned(),
@@ -51,7 +52,7 @@ fn show(value: &Value) -> String {
 }
 
 /// The comment above a key of a section in the sample, or above the keys that it stands in a row with.
-fn explain(section: &str, key: &str) -> String {
+pub(super) fn explain(section: &str, key: &str) -> String {
     let (head, line) = if section.is_empty() { (String::new(), format!("{key}:")) } else { (format!("{section}:"), format!("  {key}:")) };
     let lines: Vec<_> = SAMPLE.lines().skip_while(|text| !head.is_empty() && **text != *head).collect();
     let Some(at) = lines.iter().position(|text| text.starts_with(&line)) else { return String::new() };

@@ -1,8 +1,12 @@
 //! `conf/config.yml`: one file per section here, with its defaults and its `validate`; `sample.yml` documents them all.
 
+mod alerts;
+mod change;
 mod diagnose;
+mod diff;
 mod edit;
 mod file;
+mod form;
 mod handshake;
 mod in_force;
 mod limits;
@@ -14,6 +18,7 @@ mod secret;
 mod security;
 mod server;
 mod settings;
+mod source;
 mod storage;
 mod trash;
 mod users;
@@ -22,27 +27,33 @@ mod zip;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_yaml::Value;
 
-use self::{diagnose::Report, secret::looks_weak};
 pub use self::{
+    alerts::{AlertKind, AlertsConfig, Sending, SmtpSecurity, WebhookFormat, webhook_server},
+    change::{Change, Changed, Refusal, Typed},
     diagnose::{Problem, Problems},
+    diff::{DiffLine, Side},
     file::{Draft, FirstPassword, OpenError, check, hash_password, open, rotate_secret},
+    form::{Field, Kind, Section, Standing},
     handshake::HandshakeConfig,
     in_force::SettingInForce,
     limits::{LimitsConfig, Quota},
     log::{LogConfig, LogFormat, LogLevel},
     metrics::MetricsConfig,
     missing::MissingConfig,
-    privacy::PrivacyConfig,
+    privacy::{PrivacyConfig, Sight},
     secret::Secret,
     security::SecurityConfig,
     server::ServerConfig,
-    settings::{Replaced, Settings},
+    settings::{AT_START, Replaced, Settings},
+    source::Source,
     storage::StorageConfig,
     trash::TrashConfig,
     users::{Role, UserConfig},
     zip::ZipConfig,
 };
+use self::{diagnose::Report, secret::looks_weak};
 
 /// The commented file that the first start writes: every setting with its default.
 pub const SAMPLE: &str = include_str!("sample.yml");
@@ -71,6 +82,8 @@ pub struct Config {
     pub security: SecurityConfig,
     /// Who may see the admin pages.
     pub users: Vec<UserConfig>,
+    /// Who is told what.
+    pub alerts: AlertsConfig,
     /// What is logged.
     pub log: LogConfig,
     /// Where metrics can be read.
@@ -84,7 +97,14 @@ impl Config {
     /// Everything that is wrong with it, at once.
     pub fn parse(text: &str, folder: &Path) -> Result<Self, Problems> {
         let mut config: Self = diagnose::deserialize(text, &Self::example())?;
-        let mut report = Report::default();
+        config.validate().into_result(text)?;
+        config.storage.uploads = resolve(folder, &config.storage.uploads);
+        Ok(config)
+    }
+
+    /// What is wrong with the values, one by one.
+    fn validate(&self) -> Report {
+        let (config, mut report) = (self, Report::default());
         config.server.validate(&mut report);
         config.storage.validate(&mut report);
         config.limits.validate(&mut report);
@@ -94,18 +114,37 @@ impl Config {
         config.trash.validate(&mut report);
         config.privacy.validate(&mut report);
         config.security.validate(&mut report);
+        config.alerts.validate(&mut report);
         config.metrics.validate(&mut report);
         users::validate(&config.users, &mut report);
-        report.into_result(text)?;
-        config.storage.uploads = resolve(folder, &config.storage.uploads);
-        Ok(config)
+        report
     }
 
     /// A config in which every list has an item: the shape that a file is held against.
     fn example() -> Self {
         let secret = Secret::new("the output of: openssl rand -base64 32");
         let user = UserConfig { name: "admin".to_owned(), role: Role::Operator, password: Secret::new("") };
-        Self { security: SecurityConfig { secret: secret.clone(), previous_secrets: vec![secret] }, users: vec![user], ..Self::default() }
+        let alerts = AlertsConfig { mail_to: vec!["study@example.org".to_owned()], ..AlertsConfig::default() };
+        let security = SecurityConfig { secret: secret.clone(), previous_secrets: vec![secret] };
+        Self { security, users: vec![user], alerts, ..Self::default() }
+    }
+}
+
+/// What every key takes: the example, in which each secret is hidden, and only secrets are. One that is empty there gives
+/// itself away once something stands in it.
+fn shape() -> Value {
+    let mut shape = serde_yaml::to_value(Config::example()).unwrap_or_default();
+    fill(&mut shape);
+    let filled: Option<Config> = serde_yaml::from_value(shape.clone()).ok();
+    filled.and_then(|filled| serde_yaml::to_value(filled).ok()).unwrap_or(shape)
+}
+
+fn fill(value: &mut Value) {
+    match value {
+        Value::Mapping(entries) => entries.values_mut().for_each(fill),
+        Value::Sequence(items) => items.iter_mut().for_each(fill),
+        Value::String(text) if text.is_empty() => "something".clone_into(text),
+        _ => {}
     }
 }
 
@@ -130,8 +169,8 @@ mod tests {
     /// The sample with a secret and a password in their places.
     fn filled() -> String {
         SAMPLE
-            .replace("secret: \"\"", "secret: kUUI6oPpkMn1pfXWbmdS8eWTNbzTqaHO5Vl8aMRCXwY=")
-            .replace("password: \"\"", "password: correct horse battery staple")
+            .replace(" secret: \"\"", " secret: kUUI6oPpkMn1pfXWbmdS8eWTNbzTqaHO5Vl8aMRCXwY=")
+            .replace(" password: \"\"", " password: correct horse battery staple")
     }
 
     fn problems(text: &str) -> String {
@@ -144,7 +183,7 @@ mod tests {
         assert_eq!(parsed.storage.uploads, Path::new("/srv/uploads"));
         let written: serde_yaml::Value = serde_yaml::from_str(SAMPLE).expect("yaml");
         let defaults = serde_yaml::to_value(Config::default()).expect("yaml");
-        for section in ["server", "storage", "limits", "handshake", "zip", "missing", "trash", "privacy", "log", "metrics"] {
+        for section in ["server", "storage", "limits", "handshake", "zip", "missing", "trash", "privacy", "alerts", "log", "metrics"] {
             assert_eq!(written[section], defaults[section], "{section}");
         }
         let keys = |value: &serde_yaml::Value| value.as_mapping().map_or(0, serde_yaml::Mapping::len);
@@ -232,6 +271,9 @@ mod tests {
             ("missing.silent_hours", 0, 8760),
             ("missing.unfinished_hours", 1, 8760),
             ("trash.days", 0, 3650),
+            ("alerts.daily_hour", 0, 23),
+            ("alerts.disk_days", 1, 3650),
+            ("alerts.smtp_port", 1, 65535),
         ] {
             let (_, key) = field.split_once('.').expect("a section");
             for good in [least, most] {
@@ -262,6 +304,16 @@ mod tests {
             ("sensitive", "[\"*.3gp\", \"\"]", "privacy.sensitive[1]"),
             ("sensitive", "[recordings/mic]", "privacy.sensitive[0]"),
             ("sensitive", "[3]", "privacy.sensitive[0]"),
+            ("public_url", "study.example.org", "server.public_url"),
+            ("public_url", "https://study.example.org/wearhouse/", "server.public_url"),
+            ("about", "[disk, weather]", "alerts.about[1]"),
+            ("send", "hourly", "alerts.send"),
+            ("mail_from", "a@b.example, c@d.example", "alerts.mail_from"),
+            ("smtp_security", "ssl", "alerts.smtp_security"),
+            ("webhook_url", "ntfy.example.org", "alerts.webhook_url"),
+            ("webhook_url", "ftp://ntfy.example.org/study", "alerts.webhook_url"),
+            ("webhook_url", "https://me:hunter2@ntfy.example.org/study", "alerts.webhook_url"),
+            ("webhook_format", "xml", "alerts.webhook_format"),
         ] {
             let message = problems(&with(key, value));
             assert!(message.contains(field) && message.lines().count() == 1, "{key}: {value}: {message}");
@@ -294,8 +346,8 @@ mod tests {
         let users = |text: &str| {
             let filled = filled();
             let (before, rest) = filled.split_once("users:\n").expect("users");
-            let after = rest.split_once("\nlog:").expect("log").1;
-            format!("{before}users:\n{text}\nlog:{after}")
+            let after = rest.split_once("\nalerts:").expect("alerts").1;
+            format!("{before}users:\n{text}\nalerts:{after}")
         };
         let user = |name: &str, role: &str, password: &str| format!("  - {{name: {name}, role: {role}, password: \"{password}\"}}\n");
         let good = user("admin", "operator", "correct horse battery staple");
@@ -318,6 +370,30 @@ mod tests {
         ] {
             let message = problems(&users(&text));
             assert!(message.contains(field) && message.contains(hint) && message.lines().count() == 1, "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn mail_that_could_not_be_sent_is_refused() {
+        let mail = |to: &str, from: &str, host: &str, security: &str| {
+            let alerts = "  mail_to: []\n  mail_from: \"\"";
+            let text = filled().replace(alerts, &format!("  mail_to: [{to}]\n  mail_from: {from}"));
+            let text =
+                text.replace("smtp_host: \"\"", &format!("smtp_host: {host}")).replace("smtp_password: \"\"", "smtp_password: hunter2");
+            text.replace("smtp_security: starttls", &format!("smtp_security: {security}"))
+        };
+        let (ours, host) = ("Wearhouse <wearhouse@example.org>", "mail.example.org");
+        for good in [mail("a@example.org, B <b@example.org>", ours, host, "tls"), mail("a@example.org", ours, "127.0.0.1", "none")] {
+            assert!(Config::parse(&good, Path::new("/srv/conf")).is_ok(), "{}", problems(&good));
+        }
+        for (bad, field) in [
+            (mail("a@example.org, nobody", ours, host, "tls"), "alerts.mail_to[1]"),
+            (mail("a@example.org", "\"\"", host, "tls"), "alerts.mail_from"),
+            (mail("a@example.org", ours, "\"\"", "tls"), "alerts.smtp_host"),
+            (mail("a@example.org", ours, host, "none"), "alerts.smtp_security"),
+        ] {
+            let message = problems(&bad);
+            assert!(message.contains(field) && message.lines().count() == 1 && !message.contains("hunter2"), "{field}: {message}");
         }
     }
 

@@ -1,10 +1,10 @@
-//! `privacy`: which files a zip for researchers leaves out, told by their names.
+//! `privacy`: which files researchers do not get, and no zip holds, told by their names.
 
 use glob::Pattern;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Report;
+use super::{Report, Role};
 use crate::ids::{FileName, fold, hex};
 
 /// The section `privacy`.
@@ -26,16 +26,29 @@ impl Default for PrivacyConfig {
 
 impl PrivacyConfig {
     /// Whether a file of this name is sensitive. Neither capitals nor the mark of a second file of its name hide one.
-    ///
-    /// Patterns are compiled anew each time: that takes a few microseconds, and none can ever be stale.
     #[must_use]
     pub fn is_sensitive(&self, name: &FileName) -> bool {
-        let names = [Some(name.folded()), name.unmarked().map(|name| name.folded())];
-        let patterns = self.sensitive.iter().filter_map(|pattern| compile(pattern).ok());
-        patterns.into_iter().any(|pattern| names.iter().flatten().any(|name| pattern.matches(name)))
+        !Sight { hidden: self.patterns() }.sees(name)
     }
 
-    /// What zips for researchers leave out, in 16 digits: a zip made under another rule is known by it. Empty where nothing is
+    /// What somebody of this role may see.
+    #[must_use]
+    pub fn sight(&self, role: Role) -> Sight {
+        let hidden = if role == Role::Operator || self.researchers_may { Vec::new() } else { self.patterns() };
+        Sight { hidden }
+    }
+
+    /// What zips may hold. They are for everybody, operators included, who take the rest one by one.
+    #[must_use]
+    pub fn in_zips(&self) -> Sight {
+        self.sight(Role::Researcher)
+    }
+
+    fn patterns(&self) -> Vec<Pattern> {
+        self.sensitive.iter().filter_map(|pattern| compile(pattern).ok()).collect()
+    }
+
+    /// What zips leave out, in 16 digits: a zip made under another rule is known by it. Empty where nothing is
     /// left out.
     #[must_use]
     pub fn rule(&self) -> String {
@@ -55,6 +68,24 @@ impl PrivacyConfig {
                 report.say(format!("privacy.sensitive[{index}]"), wrong);
             }
         }
+    }
+}
+
+/// What somebody may see of the files, by the settings of one moment: ask for it anew with each question.
+#[derive(Debug, Clone)]
+pub struct Sight {
+    hidden: Vec<Pattern>,
+}
+
+impl Sight {
+    /// Whether a file of this name may be seen.
+    #[must_use]
+    pub fn sees(&self, name: &FileName) -> bool {
+        if self.hidden.is_empty() {
+            return true;
+        }
+        let names = [Some(name.folded()), name.unmarked().map(|name| name.folded())];
+        !self.hidden.iter().any(|pattern| names.iter().flatten().any(|name| pattern.matches(name)))
     }
 }
 
@@ -126,6 +157,15 @@ mod tests {
             assert!(config.is_sensitive(&name.marked(mark)), "{mark}");
         }
         assert!(!hides(&config, "talk_private~draft.csv") && !hides(&config, "talk_private~.csv"));
+    }
+
+    #[test]
+    fn an_operator_sees_everything_and_a_researcher_what_is_not_sensitive() {
+        let (config, voice) = (PrivacyConfig::default(), FileName::from_sent("voice.3gp"));
+        assert!(config.sight(Role::Operator).sees(&voice) && !config.sight(Role::Researcher).sees(&voice));
+        assert!(config.sight(Role::Researcher).sees(&FileName::from_sent("acc.csv")));
+        let open = PrivacyConfig { researchers_may: true, ..config };
+        assert!(open.sight(Role::Researcher).sees(&voice) && open.is_sensitive(&voice));
     }
 
     #[test]

@@ -4,15 +4,15 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-/// What stands where a secret would be shown.
-const HIDDEN: &str = "(hidden)";
-
 /// A secret text. It can be read on purpose only: [`Secret::expose`].
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
+    /// What stands where a secret would be shown.
+    pub(super) const HIDDEN: &str = "(hidden)";
+
     /// Wraps a text.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
@@ -28,13 +28,13 @@ impl Secret {
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(HIDDEN)
+        f.write_str(Self::HIDDEN)
     }
 }
 
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(HIDDEN)
+        serializer.serialize_str(if self.0.is_empty() { "" } else { Self::HIDDEN })
     }
 }
 

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::Report;
+use crate::outside::Server;
 
 /// The section `server`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -13,6 +14,8 @@ use super::Report;
 pub struct ServerConfig {
     /// Address and port, as text: see [`ServerConfig::address`].
     pub listen: String,
+    /// Where researchers reach this server, for links in what is sent to them; empty where that is not said.
+    pub public_url: String,
     /// Networks of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<String>,
     /// How long requests under way may take to end when the server stops, seconds.
@@ -23,6 +26,7 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8080".to_owned(),
+            public_url: String::new(),
             trusted_proxies: vec!["127.0.0.1/32".to_owned(), "::1/128".to_owned()],
             stop_seconds: 30,
         }
@@ -42,6 +46,12 @@ impl ServerConfig {
         self.trusted_proxies.iter().filter_map(|text| network(text)).collect()
     }
 
+    /// The link to a page; `None` where it is not said how researchers reach this server.
+    #[must_use]
+    pub fn link(&self, path: &str) -> Option<String> {
+        (!self.public_url.is_empty()).then(|| format!("{}{path}", self.public_url.trim().trim_end_matches('/')))
+    }
+
     /// How long requests under way may take to end when the server stops.
     #[must_use]
     pub fn stop_time(&self) -> Duration {
@@ -51,6 +61,9 @@ impl ServerConfig {
     pub(super) fn validate(&self, report: &mut Report) {
         if self.address().is_none() {
             report.say("server.listen", "write an address and a port, for example 127.0.0.1:8080 or [::]:8080");
+        }
+        if !self.public_url.is_empty() && self.public_url.parse::<Server>().is_err() {
+            report.say("server.public_url", "write an address without a path, for example https://study.example.org, or \"\" for none");
         }
         report.range("server.stop_seconds", self.stop_seconds, 1..=3600);
         for (index, text) in self.trusted_proxies.iter().enumerate() {

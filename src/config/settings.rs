@@ -4,11 +4,25 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::Config;
+use super::{Config, Source};
+
+/// The settings that wait for the next start: what [`Settings::with`] keeps as it was.
+pub const AT_START: [&str; 7] = [
+    "server.listen",
+    "storage.uploads",
+    "limits.downloads_at_once",
+    "limits.connections",
+    "zip.rolls_at_once",
+    "log.format",
+    "metrics.listen",
+];
 
 /// The settings in force. Cheap to clone; all clones see the same. Whoever needs a setting reads it when it is needed.
 #[derive(Clone)]
-pub struct Settings(Arc<ArcSwap<Config>>);
+pub struct Settings {
+    now: Arc<ArcSwap<Config>>,
+    source: Option<Arc<Source>>,
+}
 
 /// What the new settings change.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -21,15 +35,27 @@ pub struct Replaced {
 
 impl From<Config> for Settings {
     fn from(config: Config) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(config)))
+        Self { now: Arc::new(ArcSwap::from_pointee(config)), source: None }
     }
 }
 
 impl Settings {
+    /// Settings that were read from a file, and can be changed there.
+    #[must_use]
+    pub fn from_file(config: Config, source: Source) -> Self {
+        Self { source: Some(Arc::new(source)), ..Self::from(config) }
+    }
+
+    /// Where they were read; `None` where somebody gave them to the server without a file.
+    #[must_use]
+    pub fn source(&self) -> Option<&Arc<Source>> {
+        self.source.as_ref()
+    }
+
     /// The settings of this moment.
     #[must_use]
     pub fn now(&self) -> Arc<Config> {
-        self.0.load_full()
+        self.now.load_full()
     }
 
     /// What would be in force with `config`: it, but for the settings that wait for the next start.
@@ -53,7 +79,7 @@ impl Settings {
         let before = self.now();
         let config = self.with(wanted.clone());
         let (changed, waiting) = (differences(&before, &config), differences(&config, wanted));
-        self.0.store(Arc::new(config));
+        self.now.store(Arc::new(config));
         Replaced { changed, waiting }
     }
 }
@@ -69,6 +95,14 @@ pub(super) fn differences(before: &Config, after: &Config) -> Vec<String> {
     // Secrets are not shown, so what is shown of them does not differ.
     if before.security != after.security {
         names.push("security".to_owned());
+    }
+    for (name, before, after) in [
+        ("alerts.smtp_password", &before.alerts.smtp_password, &after.alerts.smtp_password),
+        ("alerts.webhook_secret", &before.alerts.webhook_secret, &after.alerts.webhook_secret),
+    ] {
+        if before != after && !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
     }
     if before.users != after.users && !names.iter().any(|name| name == "users") {
         names.push("users".to_owned());
@@ -92,19 +126,14 @@ mod tests {
         config.log.format = LogFormat::Json;
         config.metrics.listen = String::new();
         config.limits.downloads_at_once += 1;
-        let waiting = [
-            "server.listen",
-            "storage.uploads",
-            "limits.downloads_at_once",
-            "limits.connections",
-            "zip.rolls_at_once",
-            "log.format",
-            "metrics.listen",
-        ];
         let replaced = settings.replace(&config);
-        assert_eq!((replaced.changed, replaced.waiting), (Vec::new(), waiting.map(str::to_owned).to_vec()));
+        assert_eq!((replaced.changed, replaced.waiting), (Vec::new(), AT_START.map(str::to_owned).to_vec()));
         assert!(differences(&Config::default(), &settings.now()).is_empty());
         config.limits.stall_seconds += 1;
         assert_eq!(settings.replace(&config).changed, ["limits.stall_seconds"]);
+        for password in ["one", "another", ""] {
+            config.alerts.smtp_password = crate::config::Secret::new(password);
+            assert_eq!(settings.replace(&config).changed, ["alerts.smtp_password"], "{password}");
+        }
     }
 }

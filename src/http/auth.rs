@@ -15,7 +15,7 @@ use axum_extra::{
 };
 
 use super::{error::Problem, extract::ClientAddress, passwords::Admin, state::App};
-use crate::{config::Role, ids::DeviceId};
+use crate::{audit::Action, config::Role, ids::DeviceId};
 
 const BASIC: &str = "Basic realm=\"Wearhouse\", charset=\"UTF-8\"";
 const BEARER: &str = "Bearer";
@@ -60,6 +60,9 @@ impl FromRequestParts<App> for Admin {
             if let Some(admin) = app.passwords.verify(basic.username(), basic.password(), address).await? {
                 return Ok(admin);
             }
+            // Who mistypes may have typed the password into the name: only names that there are stand in the trail.
+            let name = app.passwords.name_of(basic.username());
+            app.audit.note_once(&name, Action::FailedLogin, "login", if name.is_empty() { "no such user" } else { "wrong password" }).await;
         } else {
             app.limits.anonymous(address)?;
         }

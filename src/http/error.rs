@@ -45,6 +45,19 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "this is not the address of a file here; follow a link from the recording's page")
     }
 
+    /// 403: the file is there or not, and in either case not for this person.
+    pub fn kept_back() -> Self {
+        let detail = "files of this name may hold a voice or a picture and are kept from researchers; ask an operator for it";
+        Self::new(StatusCode::FORBIDDEN, detail)
+    }
+
+    /// 404: every file of a recording is left out of its zip.
+    pub fn nothing_to_zip() -> Self {
+        let detail = "this recording has no zip: each of its files may hold a voice or a picture, and zips are made without these; \
+            an operator can take them one by one from the recording's page";
+        Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
     /// 404: there is no such thing.
     pub fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("there is no such {what}"))
@@ -233,6 +246,7 @@ impl From<DecideError> for Problem {
     fn from(error: DecideError) -> Self {
         match error {
             DecideError::Gone => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            DecideError::KeptBack => Self::new(StatusCode::FORBIDDEN, error.to_string()),
             DecideError::Failed(error) => error.into(),
         }
     }

@@ -57,7 +57,7 @@ impl Target {
 
 /// `GET /auth`: may the file that nginx names in `X-Original-URI` be sent? 204, 401, 403, 404 or 503.
 pub async fn auth(
-    _: Admin,
+    admin: Admin,
     State(roller): State<Roller>,
     State(storage): State<Storage>,
     State(settings): State<Settings>,
@@ -68,39 +68,57 @@ pub async fn auth(
         let path = uri.as_bytes().split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
         // A path that cannot be read is still a question.
         let path = std::str::from_utf8(path).map_err(|_| Problem::forbidden())?;
-        permit(path, &headers, &roller, &storage, &settings).await?;
+        permit(&admin, path, &headers, &roller, &storage, &settings).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `GET /uploads/…` without nginx: the same question, and the file.
 pub async fn deliver(
-    _: Admin,
+    admin: Admin,
     State(roller): State<Roller>,
     State(settings): State<Settings>,
     State(storage): State<Storage>,
     State(limits): State<Arc<Limits>>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let target = permit(request.uri().path(), request.headers(), &roller, &storage, &settings).await?;
+    let target = permit(&admin, request.uri().path(), request.headers(), &roller, &storage, &settings).await?;
     let place = limits.download()?;
     delivery::send(storage.layout().root().to_owned(), target.path(&storage), request, place).await
 }
 
-/// Says which file a path names, and waits until it may be sent: a zip must hold every file acknowledged before the
-/// question. A request that goes on with a download neither waits nor rolls: it wants the rest of what it has begun.
-async fn permit(path: &str, headers: &HeaderMap, roller: &Roller, storage: &Storage, settings: &Settings) -> Result<Target, Problem> {
+/// Says which file a path names, and waits until it may be sent to this person: a zip must hold every file acknowledged before
+/// the question, and nothing that is left out now. A request that goes on with a download neither waits nor rolls, as long as
+/// the zip keeps the rule: it wants the rest of what it has begun.
+async fn permit(
+    admin: &Admin,
+    path: &str,
+    headers: &HeaderMap,
+    roller: &Roller,
+    storage: &Storage,
+    settings: &Settings,
+) -> Result<Target, Problem> {
     let target = Target::from_path(path).ok_or_else(Problem::forbidden)?;
-    if let Target::Zip(dataset) = target
-        && !delivery::goes_on(storage.layout().root().to_owned(), target.path(storage), headers).await
-    {
-        match roller.barrier(dataset, settings.now().zip.wait()).await? {
-            Freshness::Fresh => {}
-            Freshness::Nothing => return Err(Problem::not_found("dataset, or it has no files yet")),
-            Freshness::NotYet => return Err(Problem::unavailable("the zip is being packed; try again in a moment", PACKING)),
+    match &target {
+        Target::File(_, name) if !settings.now().privacy.sight(admin.role).sees(name) => Err(Problem::kept_back()),
+        Target::File(..) => Ok(target),
+        Target::Zip(dataset) => {
+            let goes_on = delivery::goes_on(storage.layout().root().to_owned(), target.path(storage), headers).await;
+            if !(goes_on && roller.keeps_the_rule(*dataset).await?) {
+                wait_for(*dataset, roller, settings).await?;
+            }
+            Ok(target)
         }
     }
-    Ok(target)
+}
+
+async fn wait_for(dataset: DatasetId, roller: &Roller, settings: &Settings) -> Result<(), Problem> {
+    match roller.barrier(dataset, settings.now().zip.wait()).await? {
+        Freshness::Fresh => Ok(()),
+        Freshness::Nothing => Err(Problem::not_found("dataset, or it has no files yet")),
+        Freshness::AllLeftOut => Err(Problem::nothing_to_zip()),
+        Freshness::NotYet => Err(Problem::unavailable("the zip is being packed; try again in a moment", PACKING)),
+    }
 }
 
 /// What no route knows. An address that somebody would have to normalise first is refused like every other way around the

@@ -68,6 +68,13 @@ pub mod filters {
         Ok(human_bytes(*number))
     }
 
+    /// A length of time in milliseconds, in hours: `26 hours`.
+    #[askama::filter_fn]
+    pub fn hours(millis: &i64, _: &dyn Values) -> Result<String> {
+        let hours = millis / 3_600_000;
+        Ok(format!("{hours} hour{}", if hours == 1 { "" } else { "s" }))
+    }
+
     /// How long ago that was, for a person: `5 minutes ago`.
     #[askama::filter_fn]
     pub fn ago(millis: &i64, _: &dyn Values) -> Result<String> {
@@ -96,11 +103,6 @@ pub mod filters {
     /// A time as ISO 8601 has it, UTC.
     pub fn iso(millis: i64) -> String {
         Timestamp::from_millisecond(millis).unwrap_or_default().to_string()
-    }
-
-    /// A cell that no spreadsheet takes for a formula.
-    pub fn harmless(cell: String) -> String {
-        if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell }
     }
 
     pub(super) fn human_age(seconds: i64) -> String {

@@ -29,16 +29,17 @@ use axum::{
 };
 use tower_http::csrf::CsrfLayer;
 
-use self::{
-    admin::{devices, front, live, participants, quarantine, recordings, requests, settings},
-    error::{Problem, in_a_page, in_json, in_the_callers_voice, in_the_wires_voice},
-    observe::{route_of, with_its_route},
-};
 pub use self::{
+    admin::settings::Drafts,
     limits::{AtOnce, Limits, customer},
     observe::observed,
     passwords::Passwords,
     state::App,
+};
+use self::{
+    admin::{alerts, audit, devices, front, live, missing, participants, quarantine, recordings, requests, settings},
+    error::{Problem, in_a_page, in_json, in_the_callers_voice, in_the_wires_voice},
+    observe::{route_of, with_its_route},
 };
 
 /// How soon to come again to a server that stops, in seconds.
@@ -109,6 +110,8 @@ fn api() -> Router<App> {
         .route("/api/v1/datasets", get(recordings::list::json))
         .route("/api/v1/datasets.zip", get(recordings::download::named))
         .route("/api/v1/datasets/{uuid}", get(recordings::one::json).patch(recordings::one::patch))
+        .route("/api/v1/missing", get(missing::json))
+        .route("/api/v1/missing/known", post(missing::known))
         .route("/api/v1/quarantine", get(quarantine::list))
         .route("/api/v1/quarantine/{id}/release", post(quarantine::release))
         .route("/api/v1/quarantine/{id}/discard", post(quarantine::discard))
@@ -143,16 +146,24 @@ fn pages() -> Router<App> {
         .route("/participant/{id}/spans/{span}/end", post(participants::spans::end_on_page))
         .route("/participant/{id}/spans/{span}/delete", post(participants::spans::delete_on_page))
         .route("/recording/list/", get(recordings::list::page))
-        .route("/recording/list.csv", get(recordings::list::table))
+        .route("/recording/list.csv", get(recordings::list::csv))
         .route("/recording/download", post(recordings::download::chosen))
         .route("/recording/bulk", post(recordings::bulk::change))
         .route("/recording/{uuid}/", get(recordings::one::page))
         .route("/recording/{uuid}/describe", post(recordings::one::describe))
         .route("/recording/{uuid}/say", post(recordings::one::say))
+        .route("/missing/", get(missing::page))
+        .route("/missing/known", post(missing::known_on_page))
         .route("/quarantine/", get(quarantine::page))
         .route("/quarantine/{id}/release", post(quarantine::release_on_page))
         .route("/quarantine/{id}/discard", post(quarantine::discard_on_page))
+        .route("/settings/alerts/test", post(alerts::test))
+        .route("/audit/", get(audit::page))
+        .route("/audit.csv", get(audit::csv))
         .route("/settings/", get(settings::page))
+        .route("/settings/preview", post(settings::preview))
+        .route("/settings/edit", post(settings::edit))
+        .route("/settings/save", post(settings::save))
         .layer(map_response(in_a_page))
         .layer(map_response(gatekeeper::no_store))
         .layer(CsrfLayer::new())

@@ -102,6 +102,13 @@ impl Passwords {
         Some(Admin::of(user))
     }
 
+    /// The name, if there is such a user; else nothing.
+    #[must_use]
+    pub fn name_of(&self, name: &str) -> String {
+        let config = self.settings.now();
+        config.users.iter().find(|user| user.name == name).map(|user| user.name.clone()).unwrap_or_default()
+    }
+
     /// The user, if name and password are good. Behind a wrong answer nobody at `address` guesses at this user again for a
     /// while, and the longer the more wrong ones there were. Other addresses, and whoever is remembered, notice nothing.
     ///

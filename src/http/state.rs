@@ -7,8 +7,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{health::LastLook, limits::Limits, passwords::Passwords};
 use crate::{
-    audit::Audit, config::Settings, handshake::Handshake, participants::Participants, recordings::Recordings, roller::Roller, runs::Reader,
-    storage::Storage,
+    alerts::Alerts, audit::Audit, config::Settings, handshake::Handshake, participants::Participants, recordings::Recordings,
+    roller::Roller, runs::Reader, storage::Storage,
 };
 
 /// Everything that the handlers work with. Cheap to clone.
@@ -28,12 +28,16 @@ pub struct App {
     pub storage: Storage,
     /// What nobody may exceed.
     pub limits: Arc<Limits>,
+    /// Who is told of what.
+    pub alerts: Alerts,
     /// Who did what.
     pub audit: Audit,
     /// Who may see the admin pages.
     pub passwords: Arc<Passwords>,
     /// The settings in force.
     pub settings: Settings,
+    /// Changes of the settings that are on their way.
+    pub drafts: Arc<super::Drafts>,
     /// The last look at the house's health.
     pub last_look: LastLook,
     /// Work that must not end with the connection that began it.

@@ -73,7 +73,9 @@ impl Place {
     fn with(entries: &[Entry]) -> Self {
         let place = Self::new();
         let ledger = place.open();
-        entries.iter().for_each(|entry| ledger.append(entry).expect("written"));
+        for entry in entries {
+            ledger.append(entry).expect("written");
+        }
         place
     }
 
@@ -135,7 +137,9 @@ fn what_was_written_is_known_at_once_and_by_the_next_start() {
     let ledger = place.open();
     let clone = ledger.clone();
     let written = [erased(1), revoked(1, 3), revoked(2, 4), erased(2), restored(2), forgotten(3, 5), restored(4), revoked(4, 6)];
-    written.iter().for_each(|entry| ledger.append(entry).expect("written"));
+    for entry in &written {
+        ledger.append(entry).expect("written");
+    }
     let states = [
         (device(1), DeviceState::Revoked { generation: 3 }),
         (device(2), DeviceState::Good),

@@ -5,7 +5,10 @@ use std::{collections::HashMap, time::SystemTime};
 
 use super::Recordings;
 use crate::{
-    catalog::{Arrivals, CatalogError, Choices, Counts, Dataset, DatasetFilter, FileRow, Millis, PageKey, Sort, Texts},
+    catalog::{
+        Arrivals, CatalogError, Choices, Counts, Dataset, DatasetFilter, FileRow, FileState, Millis, PageKey, Sort, Texts, Whereabouts,
+    },
+    config::{Role, Sight},
     ids::{DatasetId, ParticipantId, Tag},
 };
 
@@ -29,7 +32,7 @@ pub struct Listed {
     pub tags: Vec<Tag>,
 }
 
-/// A dataset with everything in it.
+/// A dataset with everything in it that somebody may see.
 #[derive(Debug, Clone)]
 pub struct Contents {
     /// The dataset.
@@ -40,6 +43,12 @@ pub struct Contents {
     pub texts: Texts,
     /// Its files, by name.
     pub files: Vec<FileRow>,
+    /// How many more it has, which are kept from whoever asks: they may hold a voice or a picture.
+    pub kept_back: usize,
+    /// How many of its files zips leave out for that reason, whoever asks.
+    pub left_out: usize,
+    /// Whether there is anything that its zip is to hold.
+    pub has_zip: bool,
     /// The published zip, if there is one: its size in bytes, and when it was made.
     pub zip: Option<(u64, SystemTime)>,
 }
@@ -75,12 +84,14 @@ impl Recordings {
         most: u32,
     ) -> Result<Vec<Listed>, CatalogError> {
         self.catalog.flush().await?;
+        let rule = self.settings.now().privacy.rule();
         let found = self.catalog.datasets(filter, sort, after, most).await?;
         let mut tags = HashMap::<_, Vec<_>>::new();
         for (dataset, tag) in self.catalog.tags_of(&found.iter().map(|dataset| dataset.uuid).collect::<Vec<_>>()).await? {
             tags.entry(dataset).or_default().push(tag);
         }
-        Ok(found.into_iter().map(|dataset| Listed { tags: tags.remove(&dataset.uuid).unwrap_or_default(), dataset }).collect())
+        let mut listed = |dataset: Dataset| Listed { tags: tags.remove(&dataset.uuid).unwrap_or_default(), dataset: dataset.under(&rule) };
+        Ok(found.into_iter().map(&mut listed).collect())
     }
 
     /// The uuids of the datasets that a filter lets through, at most `most`.
@@ -99,6 +110,14 @@ impl Recordings {
         self.catalog.arrivals(since).await
     }
 
+    /// Recordings whose zip could not be made, at most `most`.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn with_failed_zips(&self, most: u32) -> Result<Vec<DatasetId>, CatalogError> {
+        self.catalog.with_failed_zips(most).await
+    }
+
     /// What a filter may be chosen from.
     ///
     /// # Errors
@@ -115,17 +134,34 @@ impl Recordings {
         self.catalog.participants().await
     }
 
-    /// One dataset with everything in it.
+    /// One dataset with everything in it that somebody of this role may see.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn contents(&self, uuid: DatasetId) -> Result<Option<Contents>, CatalogError> {
+    pub async fn contents(&self, uuid: DatasetId, role: Role) -> Result<Option<Contents>, CatalogError> {
         self.catalog.flush().await?;
+        let privacy = self.settings.now().privacy.clone();
         let Some(dataset) = self.catalog.dataset(uuid).await? else { return Ok(None) };
-        let (files, texts) = (self.catalog.files(uuid).await?, self.catalog.texts(uuid).await?);
+        let (mut files, mut texts) = (self.catalog.files(uuid).await?, self.catalog.texts(uuid).await?);
+        let zips = privacy.in_zips();
+        let left_out = files.iter().filter(|file| !is_seen(file, &zips)).count();
+        let has_zip = files.iter().any(|file| file.state == FileState::Placed && is_seen(file, &zips));
+        let (all, sight) = (files.len(), privacy.sight(role));
+        // What the run says of itself is told in no other way, either, where its file is kept back.
+        texts.meta_info = texts.meta_info.filter(|_| files.iter().all(|file| is_seen(file, &sight) || !is_meta_info(file)));
+        files.retain(|file| is_seen(file, &sight));
         let tags = self.catalog.tags_of(&[uuid]).await?.into_iter().map(|(_, tag)| tag).collect();
         let zip = tokio::fs::metadata(self.shelves.storage.layout().zip(uuid)).await.ok();
         let zip = zip.and_then(|found| Some((found.len(), found.modified().ok()?)));
-        Ok(Some(Contents { dataset, tags, texts, files, zip }))
+        let (dataset, kept_back) = (dataset.under(&privacy.rule()), all - files.len());
+        Ok(Some(Contents { dataset, tags, texts, files, kept_back, left_out, has_zip, zip }))
     }
+}
+
+fn is_meta_info(file: &FileRow) -> bool {
+    matches!(&file.whereabouts, Whereabouts::Dataset(name) if name.folded().starts_with("metainfo"))
+}
+
+fn is_seen(file: &FileRow, sight: &Sight) -> bool {
+    matches!(&file.whereabouts, Whereabouts::Dataset(name) if sight.sees(name))
 }

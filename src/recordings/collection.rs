@@ -5,8 +5,8 @@ use std::io::{self, Read};
 use super::Recordings;
 use crate::{
     archive::{Bundle, Entry},
-    catalog::CatalogError,
-    ids::{DatasetId, FileName},
+    catalog::{CatalogError, Zippable},
+    ids::DatasetId,
     storage::{Storage, open_beneath},
 };
 
@@ -19,7 +19,7 @@ const CHUNK: usize = 256 << 10;
 #[derive(Debug, thiserror::Error)]
 pub enum CollectError {
     /// None of them holds a file.
-    #[error("none of these recordings holds a file")]
+    #[error("none of these recordings holds a file that may stand in a zip; what may hold a voice or a picture does not")]
     Empty,
     /// They hold too many.
     #[error("these recordings hold more than {MOST_FILES} files; take them home in parts")]
@@ -32,24 +32,25 @@ pub enum CollectError {
 /// What is to be taken home.
 pub struct Collection {
     bundle: Bundle,
-    /// Where each entry lies.
-    stored: Vec<(DatasetId, FileName)>,
+    /// What each entry's bytes are.
+    files: Vec<(DatasetId, Zippable)>,
     storage: Storage,
 }
 
 impl Recordings {
-    /// Lays out the files of recordings: everything acknowledged until now. A recording that is not there is passed over.
+    /// Lays out the files of recordings: everything acknowledged until now that may stand in a zip. A recording that is not there is passed over.
     ///
     /// # Errors
     /// [`CollectError`].
     pub async fn collect(&self, datasets: &[DatasetId]) -> Result<Collection, CollectError> {
         self.catalog.flush().await?;
-        let (mut entries, mut stored) = (Vec::new(), Vec::new());
+        let sight = self.settings.now().privacy.in_zips();
+        let (mut entries, mut files) = (Vec::new(), Vec::new());
         for &dataset in datasets {
-            for file in self.catalog.files_to_zip(dataset).await? {
+            for file in self.catalog.files_to_zip(dataset, &sight).await? {
                 let name = format!("{dataset}/{}", Entry::name_of(&file.name));
                 entries.push(Entry { name, size: file.size, crc32: file.crc32, modified: file.received_at });
-                stored.push((dataset, file.name));
+                files.push((dataset, file));
             }
             if entries.len() > MOST_FILES {
                 return Err(CollectError::TooMany);
@@ -58,7 +59,7 @@ impl Recordings {
         if entries.is_empty() {
             return Err(CollectError::Empty);
         }
-        Ok(Collection { bundle: Bundle::new(entries), stored, storage: self.shelves.storage.clone() })
+        Ok(Collection { bundle: Bundle::new(entries), files, storage: self.shelves.storage.clone() })
     }
 }
 
@@ -74,35 +75,35 @@ impl Collection {
     /// # Errors
     /// Where a file cannot be read or has changed: what was sent is then no whole zip, and its length says so.
     pub fn send(&self, mut send: impl FnMut(Vec<u8>) -> io::Result<()>) -> io::Result<()> {
-        for ((header, entry), (dataset, name)) in self.bundle.parts().zip(&self.stored) {
+        for ((header, entry), (dataset, file)) in self.bundle.parts().zip(&self.files) {
             send(header)?;
-            self.send_file(*dataset, name, entry, &mut send)?;
+            send_file(self.open(*dataset, file)?, entry, &mut send)?;
         }
         send(self.bundle.directory())
     }
 
-    fn send_file(
-        &self,
-        dataset: DatasetId,
-        name: &FileName,
-        entry: &Entry,
-        send: &mut impl FnMut(Vec<u8>) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let layout = self.storage.layout();
-        let path = layout.file(dataset, name);
-        let beneath = path.strip_prefix(layout.root()).map_err(io::Error::other)?;
-        let mut file = open_beneath(layout.root(), beneath)?.file;
-        let (mut crc32, mut left) = (crc32fast::Hasher::new(), entry.size);
-        while left > 0 {
-            let mut chunk = vec![0; usize::try_from(left).unwrap_or(CHUNK).min(CHUNK)];
-            file.read_exact(&mut chunk)?;
-            crc32.update(&chunk);
-            left -= chunk.len() as u64;
-            if left == 0 && crc32.clone().finalize() != entry.crc32 {
-                return Err(io::Error::other("a file has changed since it was received"));
-            }
-            send(chunk)?;
+    fn open<'a>(&self, dataset: DatasetId, file: &'a Zippable) -> io::Result<Box<dyn Read + 'a>> {
+        if let Some(text) = &file.text {
+            return Ok(Box::new(text.as_bytes()));
         }
-        Ok(())
+        let layout = self.storage.layout();
+        let path = layout.file(dataset, &file.name);
+        let beneath = path.strip_prefix(layout.root()).map_err(io::Error::other)?;
+        Ok(Box::new(open_beneath(layout.root(), beneath)?.file))
     }
+}
+
+fn send_file(mut file: impl Read, entry: &Entry, send: &mut impl FnMut(Vec<u8>) -> io::Result<()>) -> io::Result<()> {
+    let (mut crc32, mut left) = (crc32fast::Hasher::new(), entry.size);
+    while left > 0 {
+        let mut chunk = vec![0; usize::try_from(left).unwrap_or(CHUNK).min(CHUNK)];
+        file.read_exact(&mut chunk)?;
+        crc32.update(&chunk);
+        left -= chunk.len() as u64;
+        if left == 0 && crc32.clone().finalize() != entry.crc32 {
+            return Err(io::Error::other("a file has changed since it was received"));
+        }
+        send(chunk)?;
+    }
+    Ok(())
 }

@@ -18,7 +18,7 @@ pub use browse::{Contents, Listed, Totals};
 pub use collection::{CollectError, Collection};
 pub use describe::{Change, DescribeError};
 pub use health::Health;
-pub use quarantine::DecideError;
+pub use quarantine::{DecideError, Quarantined};
 pub use receive::{Receipt, Upload};
 pub use reindex::{Finding, Reindex, ReindexError};
 pub use shelves::Shelves;

@@ -5,8 +5,20 @@ use std::io;
 use super::{ReceiveError, Recordings, turns};
 use crate::{
     catalog::{CatalogError, FileRow, Whereabouts},
-    ids::FileId,
+    config::Role,
+    ids::{FileId, FileName},
 };
+
+/// The quarantine, as somebody may see it.
+#[derive(Debug, Clone)]
+pub struct Quarantined {
+    /// The newest files.
+    pub files: Vec<FileRow>,
+    /// How many there are in all.
+    pub total: u64,
+    /// How many of them are kept from whoever asks, since they may hold a voice or a picture.
+    pub kept_back: u64,
+}
 
 /// Why a decision over a file in quarantine is not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +26,9 @@ pub enum DecideError {
     /// The file is not in quarantine (any more).
     #[error("this file is not in quarantine any more: it was released or discarded already")]
     Gone,
+    /// It is kept from whoever would decide.
+    #[error("this file may hold a voice or a picture and is kept from researchers; ask an operator to decide")]
+    KeptBack,
     /// It could not be moved; it is still in quarantine.
     #[error(transparent)]
     Failed(#[from] ReceiveError),
@@ -26,13 +41,15 @@ impl From<CatalogError> for DecideError {
 }
 
 impl Recordings {
-    /// The files in quarantine, newest first, at most `most`, and how many there are in all.
+    /// The files in quarantine that somebody of this role may see, newest first, at most `most`.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn quarantined(&self, most: u32) -> Result<(Vec<FileRow>, u64), CatalogError> {
+    pub async fn quarantined(&self, role: Role, most: u32) -> Result<Quarantined, CatalogError> {
         self.catalog.flush().await?;
-        Ok((self.catalog.held(most).await?, self.catalog.count_held().await?))
+        let sight = self.settings.now().privacy.sight(role);
+        let (files, kept_back) = self.catalog.held(most, |name| sight.sees(name)).await?;
+        Ok(Quarantined { files, total: self.catalog.count_held().await?, kept_back })
     }
 
     /// Puts a file from quarantine into its dataset, under its own name or the next one that is free.
@@ -41,8 +58,8 @@ impl Recordings {
     ///
     /// # Errors
     /// [`DecideError`].
-    pub async fn release(&self, id: FileId) -> Result<(), DecideError> {
-        let (held, _turn) = self.turn_of(id).await?;
+    pub async fn release(&self, role: Role, id: FileId) -> Result<(), DecideError> {
+        let (held, _turn) = self.turn_of(role, id).await?;
         let Whereabouts::Quarantine(reason) = held.whereabouts else { return Err(DecideError::Gone) };
         let row = self.catalog.release(id).await?.ok_or(DecideError::Gone)?;
         let (dataset, size) = (row.dataset, row.size);
@@ -63,8 +80,8 @@ impl Recordings {
     ///
     /// # Errors
     /// [`DecideError`].
-    pub async fn discard(&self, id: FileId) -> Result<(), DecideError> {
-        let (_, _turn) = self.turn_of(id).await?;
+    pub async fn discard(&self, role: Role, id: FileId) -> Result<(), DecideError> {
+        let (_, _turn) = self.turn_of(role, id).await?;
         if !self.catalog.discard(id).await? {
             return Err(DecideError::Gone);
         }
@@ -73,11 +90,14 @@ impl Recordings {
         Ok(())
     }
 
-    /// The turn of a file that is recorded: nobody uploads the same one meanwhile.
-    async fn turn_of(&self, id: FileId) -> Result<(FileRow, turns::Turn), DecideError> {
+    /// The turn of a file that is recorded and that somebody of this role may see: nobody uploads the same one meanwhile.
+    async fn turn_of(&self, role: Role, id: FileId) -> Result<(FileRow, turns::Turn), DecideError> {
         // What was acknowledged a moment ago may not be marked yet.
         self.catalog.flush().await?;
         let row = self.catalog.file(id).await?.ok_or(DecideError::Gone)?;
+        if !self.settings.now().privacy.sight(role).sees(&FileName::from_sent(&row.sent_name)) {
+            return Err(DecideError::KeptBack);
+        }
         let turn = self.turns.take(vec![(row.dataset, row.sent_name.clone(), row.sha256.clone())]).await;
         Ok((row, turn))
     }

@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 use super::{RollError, Roller};
 use crate::{
     archive::{self, Entry, Last},
-    catalog::Zippable,
-    ids::{DatasetId, FileName},
+    catalog::{ZipState, Zippable},
+    config::PrivacyConfig,
+    ids::DatasetId,
     metrics::METRICS,
     storage::{Admission, Layout, Storage, blocking, publish},
 };
@@ -28,36 +29,39 @@ const BUFFER: usize = 1 << 20;
 struct Plan {
     dataset: DatasetId,
     wanted: Vec<Entry>,
-    /// The name under which each entry's bytes are stored, by its name in the zip.
-    stored: HashMap<String, FileName>,
+    /// What each entry's bytes are, by its name in the zip.
+    files: HashMap<String, Zippable>,
     /// What the disk must keep free, bytes.
     reserve: u64,
     stop: CancellationToken,
 }
 
 impl Roller {
-    /// Publishes a generation that holds at least everything up to `changes`.
-    pub(super) async fn roll(&self, dataset: DatasetId, changes: i64) -> Result<(), RollError> {
+    /// Publishes a generation that holds at least everything up to this state, but for what is left out.
+    pub(super) async fn roll(&self, dataset: DatasetId, before: &ZipState, privacy: &PrivacyConfig) -> Result<(), RollError> {
         let started = std::time::Instant::now();
-        let plan = self.plan(dataset).await?;
+        let (plan, rule) = (self.plan(dataset, privacy).await?, privacy.rule());
+        if before.rule != rule && before.zipped != 0 {
+            // Whoever cuts this roll short behind its publication leaves a zip of which nothing is claimed.
+            self.catalog.zip_changes_rule(dataset).await?;
+        }
         let (storage, entries) = (self.storage.clone(), plan.wanted.len());
         let copied = blocking(move || plan.carry_out(&storage)).await??;
-        self.catalog.zipped(dataset, changes, copied).await?;
+        self.catalog.zipped(dataset, before.changes, &rule, copied).await?;
         METRICS.roll_seconds.observe(started.elapsed().as_secs_f64());
         METRICS.roll_copied_bytes.inc_by(copied);
         tracing::info!(%dataset, entries, copied, seconds = started.elapsed().as_secs_f64(), "rolled a zip");
         Ok(())
     }
 
-    async fn plan(&self, dataset: DatasetId) -> Result<Plan, RollError> {
-        let files = self.catalog.files_to_zip(dataset).await?;
+    async fn plan(&self, dataset: DatasetId, privacy: &PrivacyConfig) -> Result<Plan, RollError> {
+        let files = self.catalog.files_to_zip(dataset, &privacy.in_zips()).await?;
         let (reserve, stop) = (self.schedule.settings.now().storage.reserve(), self.schedule.stop.clone());
-        let mut plan =
-            Plan { dataset, wanted: Vec::with_capacity(files.len()), stored: HashMap::with_capacity(files.len()), reserve, stop };
-        for Zippable { name: stored, size, crc32, received_at } in files {
-            let name = Entry::name_of(&stored);
-            plan.wanted.push(Entry { name: name.clone(), size, crc32, modified: received_at });
-            plan.stored.insert(name, stored);
+        let mut plan = Plan { dataset, wanted: Vec::with_capacity(files.len()), files: HashMap::with_capacity(files.len()), reserve, stop };
+        for file in files {
+            let name = Entry::name_of(&file.name);
+            plan.wanted.push(Entry { name: name.clone(), size: file.size, crc32: file.crc32, modified: file.received_at });
+            plan.files.insert(name, file);
         }
         Ok(plan)
     }
@@ -69,6 +73,8 @@ impl Plan {
         let published = storage.layout().zip(self.dataset);
         if self.wanted.is_empty() {
             storage.disk().remove(&published)?;
+            // It may have held what is left out now: a power cut must not bring it back.
+            storage.disk().sync_folder(published.parent().unwrap_or(storage.layout().root()))?;
             return Ok(0);
         }
         let (last, last_modified) = self.last_generation(storage.layout())?;
@@ -120,9 +126,12 @@ impl Plan {
         Ok((last, metadata.modified()?))
     }
 
-    fn open(&self, layout: &Layout, wanted: &Entry) -> io::Result<Stoppable<File>> {
-        let stored = self.stored.get(&wanted.name).ok_or(io::ErrorKind::NotFound)?;
-        Ok(self.stoppable(File::open(layout.file(self.dataset, stored))?))
+    fn open<'a>(&'a self, layout: &Layout, wanted: &Entry) -> io::Result<Box<dyn Read + 'a>> {
+        let file = self.files.get(&wanted.name).ok_or(io::ErrorKind::NotFound)?;
+        Ok(match &file.text {
+            Some(text) => Box::new(text.as_bytes()),
+            None => Box::new(self.stoppable(File::open(layout.file(self.dataset, &file.name))?)),
+        })
     }
 
     fn stoppable<R>(&self, inner: R) -> Stoppable<R> {

@@ -75,6 +75,8 @@ pub enum Freshness {
     Fresh,
     /// There is no such dataset, or it has no files.
     Nothing,
+    /// It has files, and zips leave out every one of them.
+    AllLeftOut,
     /// The time is up; the roll goes on.
     NotYet,
 }
@@ -125,11 +127,28 @@ impl Roller {
         // Acknowledged files may wait to be marked as placed; behind this they are.
         self.catalog.flush().await?;
         let Some(state) = self.catalog.zip_state(dataset).await? else { return Ok(Freshness::Nothing) };
-        if !(state.is_fresh() && self.is_published(dataset).await?) {
-            // A roll that begins now holds everything acknowledged until now.
+        if !(state.is_fresh(&self.rule()) && self.is_published(dataset).await?) {
+            // A roll that begins now holds everything acknowledged until now, and nothing that the settings leave out now.
             self.schedule.ask(dataset).await?;
         }
-        Ok(if self.is_published(dataset).await? { Freshness::Fresh } else { Freshness::Nothing })
+        Ok(match self.is_published(dataset).await? {
+            true => Freshness::Fresh,
+            false if state.files > 0 => Freshness::AllLeftOut,
+            false => Freshness::Nothing,
+        })
+    }
+
+    /// Whether the published zip of a dataset, fresh or not, was made under the rule of privacy that is in force. One that was
+    /// not may hold what is left out now, and nobody gets the rest of it.
+    ///
+    /// # Errors
+    /// [`RollError`] where the catalog does not say.
+    pub async fn keeps_the_rule(&self, dataset: DatasetId) -> Result<bool, RollError> {
+        Ok(self.catalog.zip_state(dataset).await?.is_some_and(|state| state.rule == self.rule()))
+    }
+
+    fn rule(&self) -> String {
+        self.schedule.settings.now().privacy.rule()
     }
 
     async fn is_published(&self, dataset: DatasetId) -> Result<bool, RollError> {
@@ -153,19 +172,21 @@ impl Roller {
         let dataset = turn.dataset;
         let Some(state) = self.catalog.zip_state(dataset).await? else { return Ok(policy::Verdict::Wait) };
         let size = tokio::fs::metadata(self.storage.layout().zip(dataset)).await.map_or(0, |found| found.len());
-        let verdict = if turn.asked { policy::Verdict::Roll } else { self.schedule.policy(turn, state, size) };
+        let verdict = if turn.asked { policy::Verdict::Roll } else { self.schedule.policy(turn, &state, size) };
         if verdict == policy::Verdict::Roll {
-            let rolled = self.roll(dataset, state.changes).await;
+            // Read once: the settings may change while it rolls.
+            let privacy = self.schedule.settings.now().privacy.clone();
+            let rolled = self.roll(dataset, &state, &privacy).await;
             let outcome = if rolled.is_ok() { RollOutcome::Published } else { RollOutcome::Failed };
             METRICS.rolls.get_or_create(&RollLabels { outcome }).inc();
-            self.report(dataset, &rolled).await?;
+            self.report(dataset, &privacy.rule(), &rolled).await?;
             rolled?;
         }
         Ok(verdict)
     }
 
     /// Says why a roll failed: on the recording's page in full, in the log without the file's name, which bears the watch's.
-    async fn report(&self, dataset: DatasetId, rolled: &Result<(), RollError>) -> Result<(), RollError> {
+    async fn report(&self, dataset: DatasetId, rule: &str, rolled: &Result<(), RollError>) -> Result<(), RollError> {
         let error = match rolled {
             Err(RollError::Stopping) | Ok(()) => return Ok(()),
             Err(error) => error,
@@ -174,6 +195,6 @@ impl Roller {
             RollError::Archive(_) => tracing::error!(%dataset, "a zip could not be rolled; the recording's page says why"),
             error => tracing::error!(%dataset, %error, "a zip could not be rolled"),
         }
-        Ok(self.catalog.zip_failed(dataset, &error.to_string()).await?)
+        Ok(self.catalog.zip_failed(dataset, rule, &error.to_string()).await?)
     }
 }

@@ -140,7 +140,7 @@ impl Schedule {
     }
 
     /// What the policy says to a dataset that nobody asked for.
-    pub(super) fn policy(&self, turn: &Turn, state: ZipState, zip: u64) -> Verdict {
+    pub(super) fn policy(&self, turn: &Turn, state: &ZipState, zip: u64) -> Verdict {
         let backlog = Backlog { zip, pending: turn.pending, arrived: state.arrived, copied: state.copied, quiet: turn.quiet };
         policy::judge(backlog, &self.settings.now().zip)
     }

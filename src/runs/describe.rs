@@ -52,7 +52,7 @@ fn first_arrival(files: &[Brought]) -> Option<i64> {
 
 /// The text of the metaInfo that came last; empty where it is too long to be one.
 fn meta_info(layout: &Layout, dataset: DatasetId, files: &[Brought]) -> io::Result<Option<String>> {
-    let is_meta_info = |file: &&Brought| file.is_here && file.sent_name.starts_with("metaInfo") && file.sent_name.ends_with(".json");
+    let is_meta_info = |file: &&Brought| file.is_here && file.sent_name.starts_with("metaInfo") && file.name.extension() == "json";
     let Some(file) = files.iter().filter(is_meta_info).max_by_key(|file| file.received_at) else { return Ok(None) };
     let Some(opened) = open(layout, dataset, &file.name)? else { return Ok(None) };
     let mut bytes = Vec::new();
@@ -115,7 +115,7 @@ mod tests {
     struct Files {
         layout: Layout,
         to: ToDescribe,
-        files: Vec<Brought>,
+        brought: Vec<Brought>,
         folder: tempfile::TempDir,
     }
 
@@ -123,7 +123,7 @@ mod tests {
         fn new(files: &[(&str, &str)]) -> Self {
             let folder = tempfile::TempDir::new().expect("a folder");
             let to = ToDescribe { uuid: DatasetId::random(), number: 1, changes: 3 };
-            let mut made = Self { layout: Layout::new(folder.path()), to, files: Vec::new(), folder };
+            let mut made = Self { layout: Layout::new(folder.path()), to, brought: Vec::new(), folder };
             for (name, text) in files {
                 made.add(name, text);
             }
@@ -136,16 +136,16 @@ mod tests {
             fs::create_dir_all(path.parent().expect("a folder")).expect("made");
             fs::write(path, text).expect("written");
             let received_at = at(20, 12, 0);
-            self.files.push(Brought { sent_name: sent_name.to_owned(), name, received_at, by_device: true, is_here: true });
-            self.files.last_mut().expect("just pushed")
+            self.brought.push(Brought { sent_name: sent_name.to_owned(), name, received_at, by_device: true, is_here: true });
+            self.brought.last_mut().expect("just pushed")
         }
 
         fn path(&self, at: usize) -> std::path::PathBuf {
-            self.layout.file(self.to.uuid, &self.files[at].name)
+            self.layout.file(self.to.uuid, &self.brought[at].name)
         }
 
         fn describe(&self) -> io::Result<Description> {
-            describe(&self.layout, &self.to, &self.files, &PrivacyConfig::default())
+            describe(&self.layout, &self.to, &self.brought, &PrivacyConfig::default())
         }
 
         fn read(&self) -> Description {
@@ -175,11 +175,11 @@ mod tests {
     #[test]
     fn a_start_behind_the_arrival_of_the_first_file_is_not_believed() {
         let mut files = Files::new(&[(META_INFO, TEXT), (BATTERY, "2000000000\t99\n")]);
-        files.files[1].received_at = at(20, 8, 0);
+        files.brought[1].received_at = at(20, 8, 0);
         let said = files.read();
         assert_eq!((said.run.started_at, said.run.ended_at, said.run.number), (None, None, Some(8)));
         // A file that somebody laid there came nobody knows when.
-        files.files[1].by_device = false;
+        files.brought[1].by_device = false;
         assert!(files.read().run.started_at.is_some());
     }
 
@@ -189,7 +189,7 @@ mod tests {
         let later = files.add("metaInfo_8.json", TEXT);
         later.received_at += 1;
         assert_eq!(files.read().meta_info.as_deref(), Some(TEXT));
-        files.files[1].is_here = false;
+        files.brought[1].is_here = false;
         assert_eq!(files.read().meta_info.as_deref(), Some("{}"));
         fs::remove_file(files.path(0)).expect("removed");
         assert_eq!(files.read().meta_info, None);

@@ -50,14 +50,14 @@ mod tests {
 
     use super::*;
 
-    fn uuid(at: usize) -> DatasetId {
+    fn uuid(at: i64) -> DatasetId {
         format!("00000000-0000-4000-8000-{at:012}").parse().expect("a uuid")
     }
 
     /// Runs that started one behind the other.
     fn runs(numbers: &[i64]) -> Vec<NumberedRun> {
-        let run = |(at, &number): (usize, &i64)| NumberedRun { uuid: uuid(at), started_at: Some(at as i64), number };
-        numbers.iter().enumerate().map(run).collect()
+        let run = |(at, &number): (i64, &i64)| NumberedRun { uuid: uuid(at), started_at: Some(at), number };
+        (0..).zip(numbers).map(run).collect()
     }
 
     fn missing(runs: &[NumberedRun]) -> Vec<(i64, i64)> {

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use super::{
-    gaps,
+    Gap,
+    past::Past,
     rhythm::{allowed_silence, to_millis},
 };
 pub use crate::catalog::UnfinishedDataset;
@@ -14,9 +15,7 @@ use crate::{
 };
 
 /// No more of a kind are told: behind these a person looks elsewhere for what is wrong.
-const MOST: u32 = 1000;
-/// The rhythm of a device is that of its latest datasets.
-const LATEST: u32 = 200;
+const MOST: usize = 1000;
 
 /// What is missing, without what somebody said is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -125,21 +124,17 @@ impl Missing {
     }
 
     /// Looks what is missing at the moment: a device a question, so that others come in between.
-    pub(super) async fn look(catalog: &Catalog, settings: &MissingConfig, now: Millis) -> Result<Self, CatalogError> {
+    pub(super) async fn look(catalog: &Catalog, past: &mut Past, settings: &MissingConfig, now: Millis) -> Result<Self, CatalogError> {
         let mut missing = Self { looked_at: now, ..Self::default() };
+        let unfinished_since = now - to_millis(settings.unfinished());
         for watched in catalog.watched().await? {
-            let arrived = catalog.arrived(watched.device, LATEST).await?;
-            missing.silent.extend(silence(&watched, allowed_silence(watched.silent_hours, settings, &arrived), now));
-            let gaps = gaps(&catalog.runs_of(watched.device).await?);
-            missing.skipped.extend(gaps.into_iter().map(|gap| SkippedRuns {
-                device: watched.device,
-                name: watched.name.clone(),
-                first: gap.first,
-                last: gap.last,
-                before: gap.before,
-            }));
+            let past = past.of(catalog, watched.device).await?;
+            missing.silent.extend(silence(&watched, allowed_silence(watched.silent_hours, settings, past.usual_silence), now));
+            missing.skipped.extend(past.gaps.iter().map(|gap| skipped(&watched, gap)));
+            if missing.unfinished.len() < MOST {
+                missing.unfinished.extend(catalog.unfinished(&past.open, unfinished_since).await?);
+            }
         }
-        missing.unfinished = catalog.unfinished(now - to_millis(settings.unfinished()), MOST).await?;
         missing.leave_out(&catalog.settled().await?);
         Ok(missing)
     }
@@ -149,8 +144,13 @@ impl Missing {
         self.silent.retain(|item| is_open(MissingKind::Silent, item.subject()));
         self.skipped.retain(|item| is_open(MissingKind::Skipped, item.subject()));
         self.unfinished.retain(|item| is_open(MissingKind::Unfinished, item.subject()));
-        self.skipped.truncate(MOST as usize);
+        self.skipped.truncate(MOST);
+        self.unfinished.truncate(MOST);
     }
+}
+
+fn skipped(watched: &Watched, gap: &Gap) -> SkippedRuns {
+    SkippedRuns { device: watched.device, name: watched.name.clone(), first: gap.first, last: gap.last, before: gap.before }
 }
 
 fn silence(watched: &Watched, allowed: Millis, now: Millis) -> Option<SilentDevice> {
@@ -166,7 +166,7 @@ mod tests {
     const HOUR: Millis = 60 * 60 * 1000;
 
     async fn look(made: &Made, now: Millis) -> Missing {
-        Missing::look(&made.catalog, &MissingConfig::default(), now).await.expect("a look")
+        Missing::look(&made.catalog, &mut Past::default(), &MissingConfig::default(), now).await.expect("a look")
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ mod gaps;
 mod meta_info;
 mod missing;
 mod names;
+mod past;
 mod reader;
 mod rhythm;
 mod start;

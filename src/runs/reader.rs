@@ -1,20 +1,20 @@
 //! The reader: reads off the files of datasets what they say of their runs, behind the uploads' back, and looks what is missing.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Missing, MissingKind, burst::Burst, describe::describe};
+use super::{Missing, MissingKind, burst::Burst, describe::describe, past::Past};
 use crate::{
     catalog::{Catalog, CatalogError, ToDescribe, now},
     config::Settings,
-    ids::DatasetId,
+    ids::{DatasetId, DeviceId},
     storage::{Storage, blocking},
 };
 
@@ -43,15 +43,17 @@ pub struct Reader {
     burst: Arc<Burst>,
     missing: Arc<ArcSwap<Missing>>,
     /// One look at a time: an older one must not overwrite a newer one.
-    looking: Arc<tokio::sync::Mutex<()>>,
+    past: Arc<tokio::sync::Mutex<Past>>,
+    /// Devices whose past is not what it was at the last look.
+    touched: Arc<Mutex<HashSet<DeviceId>>>,
 }
 
 impl Reader {
     /// Starts the worker in `tasks`. It begins with what the last process left behind, and runs until `stop`.
     #[must_use]
     pub fn start(catalog: Catalog, storage: Storage, settings: Settings, tasks: &TaskTracker, stop: CancellationToken) -> Self {
-        let (burst, missing, looking) = Default::default();
-        let reader = Self { catalog, storage, settings, burst, missing, looking };
+        let (burst, missing, past, touched) = Default::default();
+        let reader = Self { catalog, storage, settings, burst, missing, past, touched };
         tasks.spawn(reader.clone().work(stop));
         reader
     }
@@ -81,8 +83,9 @@ impl Reader {
     /// # Errors
     /// [`CatalogError`].
     pub async fn look(&self) -> Result<(), CatalogError> {
-        let _alone = self.looking.lock().await;
-        let missing = Missing::look(&self.catalog, &self.settings.now().missing, now()).await?;
+        let mut past = self.past.lock().await;
+        past.forget(std::mem::take(&mut self.touched.lock().unwrap_or_else(PoisonError::into_inner)), Instant::now());
+        let missing = Missing::look(&self.catalog, &mut past, &self.settings.now().missing, now()).await?;
         self.missing.store(Arc::new(missing));
         Ok(())
     }
@@ -147,7 +150,9 @@ impl Reader {
         let files = self.catalog.files_to_read(dataset.uuid).await?;
         let (storage, to, settings) = (self.storage.clone(), *dataset, self.settings.now());
         let description = blocking(move || describe(storage.layout(), &to, &files, &settings.privacy)).await??;
-        Ok(self.catalog.describe(dataset.uuid, &description).await?)
+        let device = self.catalog.describe(dataset.uuid, &description).await?;
+        self.touched.lock().unwrap_or_else(PoisonError::into_inner).extend(device);
+        Ok(())
     }
 }
 

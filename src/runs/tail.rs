@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use crate::catalog::Millis;
+use crate::{catalog::Millis, ids::extension_of};
 
 /// So much of the end of a table is read.
 const TAIL: u64 = 4 << 10;
@@ -22,7 +22,7 @@ pub(super) struct Clocks {
 
 /// Whether a file of this name is a plain table.
 pub(super) fn is_table(sent_name: &str) -> bool {
-    sent_name.ends_with(".csv") && TABLES.iter().any(|table| sent_name.starts_with(table))
+    extension_of(sent_name) == "csv" && TABLES.iter().any(|table| sent_name.starts_with(table))
 }
 
 /// The sensor clock in the last line of a table.
@@ -91,8 +91,8 @@ mod tests {
         // The tail begins within a line, which is no line.
         let table = format!("{}\t1", "9".repeat(5000));
         assert_eq!(last(&table), None);
-        let rows: String = (0..100_000).map(|row| format!("{row}\t1\n")).collect();
-        assert_eq!(last(&rows), Some(99_999));
+        let rows: Vec<_> = (0..100_000).map(|row| format!("{row}\t1\n")).collect();
+        assert_eq!(last(&rows.concat()), Some(99_999));
     }
 
     #[test]

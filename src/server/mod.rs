@@ -13,6 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::connections::Door;
 pub use self::handles::raise_handle_limit;
 use crate::{
+    alerts::{Alerts, Lookout},
     audit::Audit,
     catalog::{Catalog, CatalogError},
     config::Settings,
@@ -113,7 +114,17 @@ impl House {
         warn_of_lockouts(&handshake).await?;
         tasks.spawn(catalog.clone().keep_writing_uses(stop.clone()));
         tasks.spawn(supervisor::keep_telling(catalog.clone(), stop.clone()));
+        let alerts = Alerts::start(catalog.clone(), settings.clone(), &tasks, &stop);
+        let lookout = Lookout {
+            alerts: alerts.clone(),
+            handshake: handshake.clone(),
+            recordings: recordings.clone(),
+            reader: reader.clone(),
+            settings: settings.clone(),
+        };
+        lookout.start(&tasks, stop.clone());
         let app = App {
+            alerts,
             audit: Audit::new(catalog.clone()),
             handshake,
             participants: Participants::new(catalog.clone(), reader.clone()),
@@ -124,6 +135,7 @@ impl House {
             limits: Arc::new(Limits::new(settings.clone(), carried.at_once)),
             passwords: Arc::new(Passwords::new(settings.clone())),
             settings,
+            drafts: Arc::default(),
             last_look: Arc::default(),
             tasks: tasks.clone(),
             stopping: CancellationToken::new(),

@@ -1,9 +1,11 @@
 //! The house from outside: real requests to a real server on a port and in a folder of its own.
 
+mod alerts;
 mod assets;
 mod bad_input;
 mod bundle;
 mod container;
+mod described;
 mod devices;
 mod doctor;
 mod door;
@@ -23,10 +25,13 @@ mod order_under_load;
 mod pages;
 mod participants;
 mod power_cut;
+mod privacy;
 mod races;
 mod readme;
+mod recordings;
 mod reindex;
 mod reload;
+mod settings;
 mod simulate;
 mod start;
 mod stop;

@@ -116,7 +116,9 @@ async fn a_zip_rolled_file_by_file_and_one_made_anew_open_whole_everywhere_and_h
     let house = House::start().await;
     let watch = house.watch("w").await;
     let (uuid, folder, aside) = (watch.new_dataset().await, TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
-    let mut expected = BTreeMap::new();
+    let written = serde_json::json!({"revision": 0, "title": "Größe", "description": "東京"});
+    house.researcher().request("PATCH", &format!("/api/v1/datasets/{uuid}")).json(&written).send().await.expect("an answer");
+    let mut expected = BTreeMap::from([("README.md".to_owned(), sha256("# Größe\n\n東京\n".as_bytes()))]);
     let mut hidden = Vec::new();
     for (sent, name, bytes) in files() {
         let receipt = watch.upload(&uuid, sent, bytes.clone()).await;
@@ -143,7 +145,9 @@ async fn a_zip_rolled_file_by_file_and_one_made_anew_open_whole_everywhere_and_h
     rolled.sort();
     same.sort();
     assert_eq!(rolled, same, "both ways give the same entries");
-    let is_text = |entry: &Entry| Path::new(&entry.name).extension().is_some_and(|extension| extension == "csv" || extension == "json");
+    let is_text = |entry: &Entry| {
+        Path::new(&entry.name).extension().is_some_and(|extension| ["csv", "json", "md"].iter().any(|text| extension == *text))
+    };
     assert!(rolled.iter().all(|entry| entry.deflated == is_text(entry)), "text is deflated, the rest stored: {rolled:?}");
 }
 

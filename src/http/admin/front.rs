@@ -1,10 +1,13 @@
 //! `/`: who waits, what came in, what is missing, how the house is.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::{extract::State, http::HeaderMap};
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
+    alerts::{Channel, Failure},
     catalog::{Arrivals, Counts, Millis, now},
     http::{
         drawing::{Chart, Squares},
@@ -15,6 +18,7 @@ use crate::{
     },
     recent::{self, LoggedError},
     recordings::{Recordings, Totals},
+    runs::Missing,
     storage::FreeSpace,
 };
 
@@ -33,7 +37,10 @@ pub struct FrontPage {
     came: Came,
     disk: FreeSpace,
     full_at: Option<Millis>,
+    missing: Arc<Missing>,
     errors: Vec<LoggedError>,
+    /// Ways of telling somebody that do not work.
+    mute: Vec<Failure>,
     /// Where no watch was let in yet: what to type into one.
     first: Option<Invitation>,
 }
@@ -56,8 +63,10 @@ pub async fn page(admin: Admin, State(app): State<App>, headers: HeaderMap) -> R
     let came = came(&app.recordings).await?;
     let full_at = app.recordings.full_at(disk.bytes).await?;
     let errors = recent::errors().into_iter().take(ERRORS).collect();
+    let mute = [Channel::Mail, Channel::Webhook].into_iter().filter_map(|channel| app.alerts.last_error(channel)).collect();
+    let missing = app.reader.missing();
     let first = (counts.devices + counts.revoked == 0).then(|| invitation(&headers));
-    Ok(Page(FrontPage { admin, counts, totals, came, disk, full_at, errors, first }))
+    Ok(Page(FrontPage { admin, counts, totals, came, disk, full_at, missing, errors, mute, first }))
 }
 
 /// The name under which the researcher's browser has found the server: a watch finds it under that, too.

@@ -7,6 +7,7 @@ use axum::{Json, extract::State, http::StatusCode, response::Redirect};
 use serde::Serialize;
 
 use crate::{
+    audit::Action,
     catalog::{FileRow, Millis, Whereabouts},
     handshake::Handshake,
     http::{
@@ -17,7 +18,7 @@ use crate::{
         state::App,
     },
     ids::{DatasetId, DeviceId, FileId},
-    recordings::{DecideError, Recordings},
+    recordings::{DecideError, Quarantined, Recordings},
 };
 
 /// Files on the page; those behind them come when these are decided.
@@ -43,6 +44,15 @@ pub struct QuarantineView {
     files: Vec<HeldView>,
     /// How many there are in all.
     total: u64,
+    /// How many of them are kept from researchers.
+    kept_back: u64,
+}
+
+impl QuarantineView {
+    /// How many there are that whoever asks may see.
+    fn seen(&self) -> u64 {
+        self.total.saturating_sub(self.kept_back)
+    }
 }
 
 #[derive(Template)]
@@ -77,9 +87,9 @@ impl HeldView {
     }
 }
 
-async fn view(recordings: &Recordings) -> Result<QuarantineView, Problem> {
-    let (files, total) = recordings.quarantined(MOST).await?;
-    Ok(QuarantineView { files: files.into_iter().filter_map(HeldView::of).collect(), total })
+async fn view(recordings: &Recordings, admin: &Admin) -> Result<QuarantineView, Problem> {
+    let Quarantined { files, total, kept_back } = recordings.quarantined(admin.role, MOST).await?;
+    Ok(QuarantineView { files: files.into_iter().filter_map(HeldView::of).collect(), total, kept_back })
 }
 
 fn back(_: StatusCode) -> Redirect {
@@ -92,7 +102,8 @@ pub async fn page(
     State(handshake): State<Handshake>,
 ) -> Result<Page<QuarantinePage>, Problem> {
     let watches = handshake.devices_in_quarantine().await?.into_iter().map(|device| (device.id, device.watch().to_owned())).collect();
-    Ok(Page(QuarantinePage { admin, quarantine: view(&recordings).await?, watches }))
+    let quarantine = view(&recordings, &admin).await?;
+    Ok(Page(QuarantinePage { admin, quarantine, watches }))
 }
 
 pub async fn release_on_page(admin: Admin, app: State<App>, id: Id<FileId>) -> Result<Redirect, Problem> {
@@ -103,22 +114,31 @@ pub async fn discard_on_page(admin: Admin, app: State<App>, id: Id<FileId>) -> R
     discard(admin, app, id).await.map(back)
 }
 
-pub async fn list(_: Admin, State(recordings): State<Recordings>) -> Result<Json<QuarantineView>, Problem> {
-    view(&recordings).await.map(Json)
+pub async fn list(admin: Admin, State(recordings): State<Recordings>) -> Result<Json<QuarantineView>, Problem> {
+    view(&recordings, &admin).await.map(Json)
 }
 
-pub async fn release(_: Admin, State(app): State<App>, Id(id): Id<FileId>) -> Result<StatusCode, Problem> {
+pub async fn release(admin: Admin, State(app): State<App>, Id(id): Id<FileId>) -> Result<StatusCode, Problem> {
     let recordings = app.recordings.clone();
-    decide(&app, async move { recordings.release(id).await }).await
+    let role = admin.role;
+    decide(&app, admin, Action::Released, id, async move { recordings.release(role, id).await }).await
 }
 
-pub async fn discard(_: Admin, State(app): State<App>, Id(id): Id<FileId>) -> Result<StatusCode, Problem> {
+pub async fn discard(admin: Admin, State(app): State<App>, Id(id): Id<FileId>) -> Result<StatusCode, Problem> {
     let recordings = app.recordings.clone();
-    decide(&app, async move { recordings.discard(id).await }).await
+    let role = admin.role;
+    decide(&app, admin, Action::Discarded, id, async move { recordings.discard(role, id).await }).await
 }
 
 /// On a task of its own: a browser that goes away must not cancel a decision half way.
-async fn decide(app: &App, decision: impl Future<Output = Result<(), DecideError>> + Send + 'static) -> Result<StatusCode, Problem> {
+async fn decide(
+    app: &App,
+    admin: Admin,
+    action: Action,
+    id: FileId,
+    decision: impl Future<Output = Result<(), DecideError>> + Send + 'static,
+) -> Result<StatusCode, Problem> {
     app.tasks.spawn(decision).await.map_err(|error| Problem::internal(&error))??;
+    app.audit.note(&admin.name, action, id, "a file in quarantine").await;
     Ok(StatusCode::NO_CONTENT)
 }

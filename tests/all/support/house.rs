@@ -12,7 +12,7 @@ use sqlx::{Connection, Executor, SqliteConnection};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use wearhouse::{
-    config::Config,
+    config::{Config, Settings},
     server::{self, ServeError},
     storage::{Disk, Layout, RealDisk},
 };
@@ -34,6 +34,8 @@ pub fn config_text(uploads: &Path) -> String {
 pub struct House {
     pub folder: Arc<TempDir>,
     pub config: Config,
+    /// What is in force in the server.
+    pub settings: Settings,
     pub address: SocketAddr,
     disk: Arc<dyn Disk>,
     shutdown: Option<oneshot::Sender<()>>,
@@ -59,8 +61,9 @@ impl House {
         let wait = async move {
             let _ = stopped.await;
         };
-        let serving = tokio::spawn(server::run_on(Arc::clone(&disk), config.clone().into(), listener, wait));
-        Self { folder, config, address, disk, shutdown: Some(shutdown), serving }
+        let settings = Settings::from(config.clone());
+        let serving = tokio::spawn(server::run_on(Arc::clone(&disk), settings.clone(), listener, wait));
+        Self { folder, config, settings, address, disk, shutdown: Some(shutdown), serving }
     }
 
     /// Starts a server in a folder whose last one has stopped.

@@ -1,21 +1,25 @@
 //! What the tests share: a house in a folder of its own, a watch, a researcher.
 
 mod disk;
+mod hook;
 mod house;
 mod java;
 mod link;
 mod nginx;
 mod people;
 mod raw;
+mod smtp;
 mod tls;
 
 pub use disk::{Call, Held, WatchedDisk};
+pub use hook::Hook;
 pub use house::{House, Program, config_text, list};
 pub use java::{FieldApp, java};
 pub use link::{Fault, Link};
 pub use nginx::{Nginx, Setup, free_address};
 pub use people::{Researcher, Watch, contents, hex, sha256};
 pub use raw::{RawAnswer, begin_upload, head, part, raw, raw_get, read_answer};
+pub use smtp::{Mood, SmtpSink, TestCertificate};
 pub use tls::Connection;
 
 /// Waits until `done` says yes; the only way in which a test waits. Panics after 30 s with what was waited for.

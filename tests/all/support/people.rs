@@ -70,18 +70,24 @@ impl Watch {
     }
 }
 
-/// A researcher (an operator, too) with name and password.
+/// A researcher with name and password; an operator, too, unless he is [`Researcher::without_power`].
 #[derive(Clone)]
 pub struct Researcher {
     base: String,
     client: Client,
+    name: &'static str,
 }
 
 impl Researcher {
     pub const PASSWORD: &str = "correct horse battery staple";
 
     pub fn new(base: String) -> Self {
-        Self { base, client: client() }
+        Self { base, client: client(), name: "admin" }
+    }
+
+    /// The user of the tests who is a researcher and no operator.
+    pub fn without_power(&self) -> Self {
+        Self { name: "researcher", ..self.clone() }
     }
 
     pub fn base(&self) -> &str {
@@ -90,7 +96,7 @@ impl Researcher {
 
     pub fn request(&self, method: &str, path: &str) -> RequestBuilder {
         let method = method.parse().expect("a method");
-        self.client.request(method, format!("{}{path}", self.base)).basic_auth("admin", Some(Self::PASSWORD))
+        self.client.request(method, format!("{}{path}", self.base)).basic_auth(self.name, Some(Self::PASSWORD))
     }
 
     pub async fn get(&self, path: &str) -> Response {

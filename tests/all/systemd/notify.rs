@@ -85,9 +85,15 @@ async fn a_reload_while_it_starts_does_not_say_that_it_serves() {
     assert_eq!(manager.hears(), "READY=1");
     drop(program);
     // The schema must be brought up to date, somebody holds the catalog, and so the start waits.
-    let catalog = format!("sqlite://{}", folder.path().join("uploads/.house/catalog.sqlite").display());
-    let mut held = SqliteConnection::connect(&catalog).await.expect("the catalog");
-    held.execute("DROP TABLE arrivals; DELETE FROM _sqlx_migrations WHERE version > 1").await.expect("an older schema");
+    let catalog = folder.path().join("uploads/.house/catalog.sqlite");
+    for name in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
+        drop(std::fs::remove_file(catalog.with_file_name(name)));
+    }
+    let mut held = SqliteConnection::connect(&format!("sqlite://{}?mode=rwc", catalog.display())).await.expect("a catalog");
+    let older = include_str!("../../fixtures/schema-1/catalog.sql");
+    held.execute(sqlx::AssertSqlSafe(format!("PRAGMA journal_mode = WAL; PRAGMA foreign_keys = OFF; {older}")))
+        .await
+        .expect("an older schema");
     held.execute("BEGIN IMMEDIATE").await.expect("held");
     let program = start();
     program.hang_up();

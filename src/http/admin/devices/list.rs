@@ -15,7 +15,7 @@ use crate::{
     catalog::{DeviceFilter, DeviceKey},
     handshake::Handshake,
     http::{
-        admin::recordings::SEGMENT,
+        admin::SEGMENT,
         error::Problem,
         extract::Params,
         html::{Page, filters},

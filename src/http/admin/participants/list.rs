@@ -9,7 +9,7 @@ use super::views::{EnrolledView, ParticipantView};
 use crate::{
     audit::Action,
     http::{
-        admin::recordings::SEGMENT,
+        admin::SEGMENT,
         error::Problem,
         extract::{Form, Params, Sent},
         html::Page,

@@ -1,12 +1,7 @@
 //! The list of recordings: a page, JSON, and CSV.
 
 use askama::Template;
-use axum::{
-    Json,
-    extract::State,
-    http::header,
-    response::{IntoResponse, Response},
-};
+use axum::{Json, extract::State, response::Response};
 use serde::Serialize;
 
 use super::{
@@ -16,6 +11,7 @@ use super::{
 use crate::{
     catalog::{Choices, PageKey, Verdict},
     http::{
+        admin::table,
         error::Problem,
         extract::Params,
         html::{Page, filters},
@@ -66,9 +62,8 @@ pub async fn json(_: Admin, State(recordings): State<Recordings>, Params(search)
     find(&recordings, &search).await.map(Json)
 }
 
-/// Everything that a search finds, as CSV (RFC 4180). A cell that a spreadsheet would take for a formula begins with an apostrophe.
-pub async fn table(_: Admin, State(recordings): State<Recordings>, Params(search): Params<Search>) -> Result<Response, Problem> {
-    let mut out = csv::Writer::from_writer(Vec::new());
+/// Everything that a search finds, as CSV.
+pub async fn csv(_: Admin, State(recordings): State<Recordings>, Params(search): Params<Search>) -> Result<Response, Problem> {
     let head = [
         "uuid",
         "title",
@@ -86,19 +81,15 @@ pub async fn table(_: Admin, State(recordings): State<Recordings>, Params(search
         "files",
         "bytes",
     ];
-    out.write_record(head).map_err(|error| Problem::internal(&error))?;
+    let mut rows = Vec::new();
     let (filter, order, mut key) = (search.filter()?, search.order()?, search.key()?);
     for _ in 0..CSV_ROWS.div_ceil(1000) {
         let found = recordings.datasets(&filter, order, key, 1000).await?;
         let Some(last) = found.last() else { break };
         key = Some(PageKey::of(&last.dataset, order));
-        for listed in found {
-            out.write_record(row(&DatasetView::of(listed))).map_err(|error| Problem::internal(&error))?;
-        }
+        rows.extend(found.into_iter().map(|listed| row(&DatasetView::of(listed))));
     }
-    let text = out.into_inner().map_err(|error| Problem::internal(&error))?;
-    let disposition = "attachment; filename=\"recordings.csv\"";
-    Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8"), (header::CONTENT_DISPOSITION, disposition)], text).into_response())
+    table::send("recordings.csv", head, rows)
 }
 
 fn row(dataset: &DatasetView) -> [String; 15] {
@@ -122,7 +113,6 @@ fn row(dataset: &DatasetView) -> [String; 15] {
         dataset.files.to_string(),
         dataset.bytes.to_string(),
     ]
-    .map(filters::harmless)
 }
 
 async fn find(recordings: &Recordings, search: &Search) -> Result<DatasetsView, Problem> {

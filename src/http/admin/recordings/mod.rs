@@ -6,5 +6,3 @@ pub mod list;
 pub mod one;
 mod search;
 mod views;
-
-pub use views::SEGMENT;

@@ -80,8 +80,8 @@ pub async fn page(admin: Admin, State(app): State<App>, Id(uuid): Id<DatasetId>)
     show(admin, &app, uuid, None).await
 }
 
-pub async fn json(_: Admin, State(recordings): State<Recordings>, Id(uuid): Id<DatasetId>) -> Result<Json<ContentsView>, Problem> {
-    contents(&recordings, uuid).await.map(Json)
+pub async fn json(admin: Admin, State(recordings): State<Recordings>, Id(uuid): Id<DatasetId>) -> Result<Json<ContentsView>, Problem> {
+    contents(&recordings, uuid, &admin).await.map(Json)
 }
 
 /// `POST /recording/{uuid}/describe`. Where somebody else was quicker, 409 and the page with both texts.
@@ -119,7 +119,7 @@ pub async fn patch(
     Id(uuid): Id<DatasetId>,
     Json(patch): Json<Patch>,
 ) -> Result<Json<ContentsView>, Problem> {
-    let before = contents(&app.recordings, uuid).await?;
+    let before = contents(&app.recordings, uuid, &admin).await?;
     let changes = patch.changes(&before)?;
     if patch.title.is_some() || patch.description.is_some() {
         let revision =
@@ -131,7 +131,7 @@ pub async fn patch(
     for change in changes {
         apply(&app, &admin, &[uuid], &change).await?;
     }
-    contents(&app.recordings, uuid).await.map(Json)
+    contents(&app.recordings, uuid, &admin).await.map(Json)
 }
 
 /// Carries out what a person says of recordings, and notes it.
@@ -186,15 +186,15 @@ pub fn verdict(text: &str, reason: &str) -> Result<Change, Problem> {
 }
 
 async fn show(admin: Admin, app: &App, uuid: DatasetId, overtaken: Option<Described>) -> Result<Page<RecordingPage>, Problem> {
-    let contents = contents(&app.recordings, uuid).await?;
+    let contents = contents(&app.recordings, uuid, &admin).await?;
     let about = AuditFilter { subject: Some(uuid.to_string()), ..AuditFilter::default() };
     let (history, participants) = (app.audit.entries(&about, HISTORY).await?, app.recordings.participants().await?);
     let description = markdown::to_html(&contents.description);
     Ok(Page(RecordingPage { admin, contents, description, participants, history, overtaken }))
 }
 
-async fn contents(recordings: &Recordings, uuid: DatasetId) -> Result<ContentsView, Problem> {
-    let found = recordings.contents(uuid).await?;
+async fn contents(recordings: &Recordings, uuid: DatasetId, admin: &Admin) -> Result<ContentsView, Problem> {
+    let found = recordings.contents(uuid, admin.role).await?;
     found.map(ContentsView::of).ok_or_else(|| Problem::not_found("recording"))
 }
 

@@ -6,10 +6,9 @@ use jiff::{civil::Date, tz::TimeZone};
 use percent_encoding::utf8_percent_encode;
 use serde::Deserialize;
 
-use super::views::SEGMENT;
 use crate::{
     catalog::{DatasetFilter, Millis, PageKey, Sort, Wearer},
-    http::error::Problem,
+    http::{admin::SEGMENT, error::Problem},
 };
 
 /// A search as it was sent. Fields that are empty say nothing.

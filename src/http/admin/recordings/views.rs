@@ -2,17 +2,15 @@
 
 use std::time::SystemTime;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use serde::Serialize;
 
 use crate::{
     catalog::{FileRow, FileState, Millis, Verdict, Whereabouts},
+    http::admin::SEGMENT,
     ids::{DatasetId, DeviceId, FileName, Identifier, ParticipantId, Tag},
     recordings::{Contents, Listed},
 };
-
-/// What a path segment or a query cannot hold as it is (RFC 3986, `unreserved`).
-pub const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Files of a dataset on its page; the JSON and the zip hold those behind them, too.
 const FILES_SHOWN: usize = 1000;
@@ -78,6 +76,13 @@ pub struct ContentsView {
     /// The run's `metaInfo`, as it was sent.
     pub meta_info: Option<String>,
     pub file_list: Vec<FileView>,
+    /// How many more files there are, kept from researchers.
+    pub kept_back: usize,
+    /// How many files the zip leaves out.
+    #[serde(skip)]
+    pub left_out: usize,
+    #[serde(skip)]
+    pub has_zip: bool,
     pub zip: Option<ZipView>,
 }
 
@@ -157,6 +162,9 @@ impl ContentsView {
             zip: contents.zip.map(|(size, made)| ZipView { address: zip_address, size, made }),
             description: contents.texts.description,
             meta_info: contents.texts.meta_info,
+            kept_back: contents.kept_back,
+            left_out: contents.left_out,
+            has_zip: contents.has_zip,
             file_list: contents.files.into_iter().filter_map(FileView::of).collect(),
             dataset: DatasetView::of(Listed { dataset: contents.dataset, tags: contents.tags }),
         }

@@ -1,0 +1,154 @@
+//! The lookout: looks at the whole house for what somebody should know.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::{Timestamp, tz::TimeZone};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{Alert, AlertKind, Alerts};
+use crate::{
+    catalog::{CatalogError, Millis, now},
+    config::{Role, Settings},
+    handshake::Handshake,
+    recordings::Recordings,
+    runs::{Missing, Reader},
+};
+
+/// How often it looks.
+const LOOK: Duration = Duration::from_secs(60);
+/// Of each kind, no more are told one by one.
+const MOST: u32 = 1000;
+const DAY: Millis = 24 * 60 * 60 * 1000;
+
+/// What it looks at.
+#[derive(Clone)]
+pub struct Lookout {
+    /// Whom it tells.
+    pub alerts: Alerts,
+    /// The door.
+    pub handshake: Handshake,
+    /// The recordings, the quarantine, and the disk under them.
+    pub recordings: Recordings,
+    /// What is missing.
+    pub reader: Reader,
+    /// The settings in force.
+    pub settings: Settings,
+}
+
+impl Lookout {
+    /// Looks each minute, and whenever something happens at the door, until `stop`.
+    pub fn start(self, tasks: &TaskTracker, stop: CancellationToken) {
+        tasks.spawn(async move {
+            loop {
+                if let Err(error) = self.look().await {
+                    tracing::warn!(%error, "nobody could look what is to be told; this is tried again within a minute");
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(LOOK) => {}
+                    () = stop.cancelled() => return,
+                }
+            }
+        });
+    }
+
+    /// Looks once.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn look(&self) -> Result<(), CatalogError> {
+        let missing = self.reader.missing();
+        // Before the first look at what is missing, nothing that was told is over.
+        if missing.looked_at > 0 {
+            let kinds = [AlertKind::Silent, AlertKind::Skipped, AlertKind::Unfinished];
+            self.alerts.note(&kinds, &of_missing(&missing)).await?;
+        }
+        self.alerts.note(&[AlertKind::Request], &self.of_requests().await?).await?;
+        self.alerts.note(&[AlertKind::Quarantine], &self.of_quarantine().await?).await?;
+        self.alerts.note(&[AlertKind::Verification], &self.of_zips().await?).await?;
+        self.alerts.note(&[AlertKind::Disk], &self.of_disk().await?).await?;
+        Ok(())
+    }
+
+    async fn of_requests(&self) -> Result<Vec<Alert>, CatalogError> {
+        let open = self.handshake.requests().await?.into_iter().filter(|open| open.request.granted_at.is_none());
+        let alert = |open: crate::handshake::OpenRequest| Alert {
+            kind: AlertKind::Request,
+            subject: open.request.device.to_string(),
+            text: format!("{} asks to be let in.", open.request.identifier.alias()),
+        };
+        Ok(open.take(MOST as usize).map(alert).collect())
+    }
+
+    async fn of_quarantine(&self) -> Result<Vec<Alert>, CatalogError> {
+        let mut files = BTreeMap::new();
+        for file in self.recordings.quarantined(Role::Operator, MOST).await?.files {
+            *files.entry(file.dataset).or_insert(0) += 1;
+        }
+        let alert = |(dataset, files)| Alert {
+            kind: AlertKind::Quarantine,
+            subject: format!("{dataset}"),
+            text: if files == 1 {
+                format!("A file for recording {dataset} is in quarantine.")
+            } else {
+                format!("{files} files for recording {dataset} are in quarantine.")
+            },
+        };
+        Ok(files.into_iter().map(alert).collect())
+    }
+
+    async fn of_zips(&self) -> Result<Vec<Alert>, CatalogError> {
+        let alert = |uuid| Alert {
+            kind: AlertKind::Verification,
+            subject: format!("{uuid}"),
+            text: format!(
+                "The zip of recording {uuid} cannot be made: a file is not what the watch sent, or cannot be read. Its page says which."
+            ),
+        };
+        Ok(self.recordings.with_failed_zips(MOST).await?.into_iter().map(alert).collect())
+    }
+
+    async fn of_disk(&self) -> Result<Vec<Alert>, CatalogError> {
+        let settings = self.settings.now();
+        // A disk that does not answer is seen by /readyz; here it says nothing.
+        let Ok(free) = self.recordings.free_space().await else { return Ok(Vec::new()) };
+        let full_at = self.recordings.full_at(free.bytes.saturating_sub(settings.storage.reserve())).await?;
+        let soon = now() + Millis::try_from(settings.alerts.disk_days).unwrap_or(0) * DAY;
+        let alert = |at| Alert {
+            kind: AlertKind::Disk,
+            subject: "disk".to_owned(),
+            text: format!("The disk will be full on {}, if it goes on as in the last seven days.", day(at)),
+        };
+        Ok(full_at.filter(|at| *at <= soon).map(alert).into_iter().collect())
+    }
+}
+
+fn of_missing(missing: &Missing) -> Vec<Alert> {
+    let silent = missing.silent.iter().map(|silent| Alert {
+        kind: AlertKind::Silent,
+        subject: silent.device.to_string(),
+        text: if silent.has_uploaded {
+            format!("{} has brought nothing since {}.", silent.name, day(silent.since))
+        } else {
+            format!("{} was let in on {} and has brought nothing yet.", silent.name, day(silent.since))
+        },
+    });
+    let skipped = missing.skipped.iter().map(|skipped| Alert {
+        kind: AlertKind::Skipped,
+        subject: skipped.before.to_string(),
+        text: if skipped.first == skipped.last {
+            format!("Run {} of {} is missing.", skipped.first, skipped.name)
+        } else {
+            format!("Runs {} to {} of {} are missing.", skipped.first, skipped.last, skipped.name)
+        },
+    });
+    let unfinished = missing.unfinished.iter().map(|unfinished| Alert {
+        kind: AlertKind::Unfinished,
+        subject: unfinished.uuid.to_string(),
+        text: format!("Recording {} stopped in the middle: its end has not come.", unfinished.uuid),
+    });
+    silent.chain(skipped).chain(unfinished).collect()
+}
+
+fn day(at: Millis) -> String {
+    Timestamp::from_millisecond(at).unwrap_or_default().to_zoned(TimeZone::UTC).date().to_string()
+}

@@ -1,0 +1,115 @@
+//! What is missing: devices that are silent, runs that never came, recordings that stopped in the middle.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::{Json, extract::State, http::StatusCode, response::Redirect};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    audit::{Action, Audit},
+    catalog::Millis,
+    http::{
+        error::Problem,
+        extract::Form,
+        html::{Page, filters},
+        passwords::Admin,
+    },
+    ids::{DatasetId, DeviceId},
+    runs::{Missing, MissingKind, Reader},
+};
+
+#[derive(Template)]
+#[template(path = "admin/missing.html")]
+pub struct MissingPage {
+    admin: Admin,
+    missing: Arc<Missing>,
+}
+
+/// Something that somebody says is known: of which kind, and which of them.
+#[derive(Deserialize)]
+pub struct Known {
+    kind: String,
+    subject: String,
+}
+
+/// What is missing, as JSON. Times are milliseconds since 1970 (UTC).
+#[derive(Serialize)]
+pub struct MissingView {
+    looked_at: Millis,
+    silent: Vec<SilentView>,
+    skipped: Vec<SkippedView>,
+    unfinished: Vec<UnfinishedView>,
+}
+
+/// A device that brings nothing.
+#[derive(Serialize)]
+struct SilentView {
+    device: DeviceId,
+    name: String,
+    since: Millis,
+    allowed_ms: Millis,
+}
+
+/// Runs that never came.
+#[derive(Serialize)]
+struct SkippedView {
+    device: DeviceId,
+    name: String,
+    first: i64,
+    last: i64,
+    before: DatasetId,
+}
+
+/// A recording that stopped in the middle.
+#[derive(Serialize)]
+struct UnfinishedView {
+    uuid: DatasetId,
+    device: DeviceId,
+    name: String,
+}
+
+pub async fn page(admin: Admin, State(reader): State<Reader>) -> Page<MissingPage> {
+    Page(MissingPage { admin, missing: reader.missing() })
+}
+
+pub async fn json(_: Admin, State(reader): State<Reader>) -> Json<MissingView> {
+    let missing = reader.missing();
+    let silent =
+        missing.silent.iter().map(|it| SilentView { device: it.device, name: it.name.clone(), since: it.since, allowed_ms: it.allowed });
+    let skipped = missing.skipped.iter().map(|it| SkippedView {
+        device: it.device,
+        name: it.name.clone(),
+        first: it.first,
+        last: it.last,
+        before: it.before,
+    });
+    let unfinished = missing.unfinished.iter().map(|it| UnfinishedView { uuid: it.uuid, device: it.device, name: it.name.clone() });
+    Json(MissingView {
+        looked_at: missing.looked_at,
+        silent: silent.collect(),
+        skipped: skipped.collect(),
+        unfinished: unfinished.collect(),
+    })
+}
+
+/// `POST /missing/known`: it is told no more.
+pub async fn known_on_page(admin: Admin, reader: State<Reader>, audit: State<Audit>, form: Form<Known>) -> Result<Redirect, Problem> {
+    known(admin, reader, audit, form).await.map(|_| Redirect::to("/missing/"))
+}
+
+/// `POST /api/v1/missing/known`.
+pub async fn known(
+    admin: Admin,
+    State(reader): State<Reader>,
+    State(audit): State<Audit>,
+    Form(known): Form<Known>,
+) -> Result<StatusCode, Problem> {
+    let kind = MissingKind::from_text(&known.kind).ok_or_else(|| Problem::malformed("kind: silent, skipped or unfinished"))?;
+    if known.subject.is_empty() || known.subject.len() > 200 {
+        return Err(Problem::malformed("subject: the device or recording that it is about"));
+    }
+    reader.settle(kind, &known.subject, &admin.name).await?;
+    audit.note(&admin.name, Action::Settled, &known.subject, kind.as_str()).await;
+    Ok(StatusCode::NO_CONTENT)
+}
