@@ -1,6 +1,9 @@
 //! Erasing: everything of a dataset leaves the disk.
 
-use std::{fs, io, path::PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use super::Storage;
 use crate::ids::{DatasetId, FileId, Kind};
@@ -27,7 +30,7 @@ impl Storage {
             self.forget_durable(&folder);
         }
         let mut elsewhere = files.iter().flat_map(|id| [self.layout.quarantine(*id), self.layout.incoming(*id)]);
-        elsewhere.try_for_each(|path| self.erase_file(path))
+        elsewhere.try_for_each(|path| self.erase_file(&path))
     }
 
     /// Removes the zip of a dataset, and what was begun of the next one. Blocks.
@@ -35,14 +38,14 @@ impl Storage {
     /// # Errors
     /// As [`Storage::erase`].
     pub fn erase_zip(&self, dataset: DatasetId) -> io::Result<()> {
-        [self.layout.rolling(dataset), self.layout.zip(dataset)].into_iter().try_for_each(|path| self.erase_file(path))
+        [self.layout.rolling(dataset), self.layout.zip(dataset)].into_iter().try_for_each(|path| self.erase_file(&path))
     }
 
-    fn erase_file(&self, path: PathBuf) -> io::Result<()> {
-        if fs::symlink_metadata(&path).is_err() {
+    fn erase_file(&self, path: &Path) -> io::Result<()> {
+        if fs::symlink_metadata(path).is_err() {
             return Ok(());
         }
-        self.disk.remove(&path)?;
+        self.disk.remove(path)?;
         self.disk.sync_folder(path.parent().unwrap_or(self.layout.root()))
     }
 
