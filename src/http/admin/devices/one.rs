@@ -46,6 +46,7 @@ pub struct Described {
 }
 
 /// The same as JSON: what is not named stays.
+#[expect(clippy::option_option, reason = "a field that is null is another thing than one that is not there")]
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Patch {
@@ -57,6 +58,7 @@ pub struct Patch {
 }
 
 /// Tells `null` from a field that is not there.
+#[expect(clippy::option_option, reason = "as above")]
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u32>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
