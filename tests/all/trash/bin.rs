@@ -86,7 +86,7 @@ async fn what_comes_to_one_in_the_trash_is_kept_and_joins_it_there() {
     until("the other one is rolled", async || rolled.exists()).await;
     let zip = std::fs::read(house.layout().zip(uuid.parse().expect("a uuid"))).expect("a zip");
     assert_eq!(contents(&zip).len(), 3);
-    assert_eq!(rows(&house, "SELECT uuid AS c FROM datasets WHERE changes > 3 AND zipped < changes").await, [uuid.clone()]);
+    assert_eq!(rows(&house, "SELECT uuid AS c FROM datasets WHERE changes > 3 AND zipped < changes").await, std::slice::from_ref(&uuid));
     // A whole time from what came last.
     house.change_catalog("UPDATE datasets SET deleted_at = 1").await;
     let house = house.restart_with(|_| {}).await;

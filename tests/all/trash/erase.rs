@@ -268,13 +268,13 @@ async fn no_file_gets_lost_between_an_upload_and_the_end_of_its_recording() {
         until("some came", async || rows(&house, &format!("SELECT id AS c FROM files WHERE dataset = '{uuid}'")).await.len() > 20).await;
         let erased = researcher.request("DELETE", &format!("/api/v1/trash/{uuid}")).send().await.expect("an answer");
         assert_eq!(erased.status(), 204);
-        let mut sent = 1;
+        let mut acknowledged = 1;
         for task in work {
-            sent += task.await.expect("no panic");
+            acknowledged += task.await.expect("no panic");
         }
         let held = rows(&house, &format!("SELECT id AS c FROM files WHERE dataset = '{uuid}' AND held = 'erased'")).await.len() as u64;
         let counted = lines(&house).last().expect("a line")["files"].as_u64().expect("a number");
-        assert_eq!(counted + held, sent, "round {round}: {counted} in the evidence, {held} held");
+        assert_eq!(counted + held, acknowledged, "round {round}: {counted} in the evidence, {held} held");
         assert!(
             traces(&house, &uuid).is_empty()
                 && rows(&house, &format!("SELECT id AS c FROM files WHERE dataset = '{uuid}' AND held IS NULL")).await.is_empty()
