@@ -5,6 +5,7 @@ use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use super::{
     Catalog, CatalogError, Millis, Run,
     columns::{parsed, parsed_or_null},
+    spans::wearer,
     words,
 };
 use crate::ids::{DatasetId, DeviceId, FileName};
@@ -58,11 +59,12 @@ const FILES_TO_READ: &str = "SELECT sent_name, stored_name, received_at, device 
      FROM files WHERE dataset = $1 AND held IS NULL AND state IN ('placed', 'lost') AND stored_name IS NOT NULL ORDER BY folded_name";
 
 /// The one participant who wore the device when the run started; none where there is more than one.
-const DESCRIBE: &str = "UPDATE datasets SET described = $2, started_at = $3, ended_at = $4, run_number = $5, app_version = $6, model = $7, \
-     weight = bytes, participant = CASE WHEN participant_by_hand <> 0 THEN participant ELSE \
-     (SELECT CASE WHEN COUNT(DISTINCT s.participant) = 1 THEN MIN(s.participant) END FROM spans s \
-      WHERE s.device = datasets.device AND s.from_at <= $3 AND (s.until_at IS NULL OR s.until_at > $3)) END \
-     WHERE uuid = $1 AND number IS NOT NULL RETURNING number, device, created_at";
+const DESCRIBE: &str = concat!(
+    "UPDATE datasets SET described = $2, started_at = $3, ended_at = $4, run_number = $5, app_version = $6, model = $7, weight = bytes, \
+     participant = CASE WHEN participant_by_hand <> 0 THEN participant ELSE ",
+    wearer!("datasets.device", "$3"),
+    " END WHERE uuid = $1 AND number IS NOT NULL RETURNING number, device, created_at"
+);
 
 impl Catalog {
     /// The datasets with changes that their description does not reflect, behind the one of this number, lowest number first.
