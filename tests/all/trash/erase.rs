@@ -336,3 +336,27 @@ async fn nobody_says_anything_of_a_recording_of_which_a_held_file_alone_is_left(
     let house = house.start_again().await;
     house.researcher().wait_until_up().await;
 }
+
+/// The same bytes once more, while the first ones are being removed: what is answered 200 stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_comes_again_while_its_recording_is_erased_is_held() {
+    let disk = WatchedDisk::new();
+    let house = House::start_with(Arc::clone(&disk) as _, |_| {}).await;
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, "acc.csv", "1").await;
+    let researcher = house.researcher();
+    delete(&researcher, &uuid).await;
+    let folder = house.config.storage.uploads.join("recordings").join(&uuid);
+    let mut held = Held::at(&disk, move |call| matches!(call, Call::Remove(path) if *path == folder));
+    let (path, operator) = (format!("/api/v1/trash/{uuid}"), researcher.clone());
+    let erase = tokio::spawn(async move { operator.request("DELETE", &path).send().await.expect("an answer").status() });
+    held.reached().await;
+    let receipt = watch.upload(&uuid, "acc.csv", "1").await;
+    drop(held);
+    assert_eq!(erase.await.expect("no panic"), 204);
+    assert_eq!(receipt["quarantined"], true, "{receipt}");
+    let kept = format!("SELECT held AS c FROM files WHERE dataset = '{uuid}'");
+    assert_eq!((rows(&house, &kept).await, traces(&house, &uuid)), (vec!["erased".to_owned()], vec![]));
+    assert_eq!(list(&house.layout().house().join("quarantine")).len(), 1);
+}
