@@ -298,6 +298,7 @@ impl From<EraseError> for Problem {
 impl From<ShutOutError> for Problem {
     fn from(error: ShutOutError) -> Self {
         match error {
+            ShutOutError::Forgotten => Self::new(StatusCode::CONFLICT, error.to_string()),
             ShutOutError::Ledger(error) => error.into(),
             ShutOutError::Catalog(error) => error.into(),
         }

@@ -104,3 +104,25 @@ async fn a_participant_goes_with_the_last_of_its_recordings() {
     assert_eq!(house.researcher().zip_contents(&other).await.len(), 3);
     assert_eq!(house.researcher().post(&format!("/participant/{ID}/forget")).await, 404);
 }
+
+#[tokio::test]
+async fn a_device_that_is_forgotten_is_not_let_in_again_by_its_old_page() {
+    let house = House::start().await;
+    let watch = house.watch("w").await;
+    let uuid = recording(&house, &watch).await;
+    let researcher = house.researcher();
+    let id = researcher.json("/api/v1/devices").await[0]["id"].as_str().expect("an id").to_owned();
+    assert_eq!(researcher.post(&format!("/api/v1/devices/{id}/forget")).await, 204);
+    // What is restored leads to its page still.
+    assert_eq!(researcher.post(&format!("/trash/{uuid}/restore")).await, 303);
+    for way in ["restore", "revoke"] {
+        assert_eq!(researcher.post(&format!("/api/v1/devices/{id}/{way}")).await, 409, "{way}");
+    }
+    assert!(!is_in(&watch).await, "nobody sees it in a list, and nobody could shut it out");
+    assert_eq!((lines(&house).len(), rows(&house, "SELECT action AS c FROM audit WHERE action = 'let in again'").await.len()), (1, 0));
+    let anew = researcher.let_in("w").await;
+    for way in ["revoke", "restore"] {
+        assert_eq!(researcher.post(&format!("/api/v1/devices/{id}/{way}")).await, 204, "{way}");
+    }
+    assert!(is_in(&anew).await);
+}
