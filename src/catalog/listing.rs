@@ -1,6 +1,7 @@
 //! Listing datasets: searched, filtered, sorted, and a page at a time, each from an index.
 
 use sqlx::{QueryBuilder, Row, Sqlite};
+use unicode_normalization::char::is_combining_mark;
 
 use super::{
     Catalog, CatalogError, Dataset, Millis, Verdict,
@@ -184,8 +185,12 @@ fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &DatasetFilter, sort: S
     if sort == Sort::Largest {
         query.push(" AND d.weight IS NOT NULL");
     }
-    if let Some(words) = filter.text.as_deref().and_then(match_expression) {
-        query.push(" AND d.number IN (SELECT rowid FROM words WHERE words MATCH ").push_bind(words).push(")");
+    if let Some(text) = &filter.text {
+        match match_expression(text) {
+            Some(words) => query.push(" AND d.number IN (SELECT rowid FROM words WHERE words MATCH ").push_bind(words).push(")"),
+            // Without a word in it, everything would be found, and all that is found may be deleted at once.
+            None => query.push(" AND FALSE"),
+        };
     }
     if let Some(tag) = &filter.tag {
         query.push(" AND d.number IN (SELECT number FROM tags WHERE tag = ").push_bind(tag.as_str().to_owned()).push(")");
@@ -233,19 +238,51 @@ fn push_order(query: &mut QueryBuilder<Sqlite>, sort: Sort) {
 
 /// What FTS5 is asked: each word as the beginning of one, all of them. Nothing that was typed is read as FTS5's own language.
 fn match_expression(text: &str) -> Option<String> {
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    // Accents that stand behind their letters count for nothing, as in the index.
+    let text: String = text.chars().filter(|c| !('\u{300}'..='\u{331}').contains(c)).collect();
+    let words = text.split(|c: char| !is_of_a_word(c)).filter(|word| !word.is_empty());
     let quoted: Vec<_> = words.map(|word| format!("\"{word}\"*")).collect();
     (!quoted.is_empty()).then(|| quoted.join(" "))
+}
+
+/// Whether a character is a part of a word for FTS5's `unicode61`, too. A word that it takes for several is a phrase, and an index
+/// without places refuses those.
+fn is_of_a_word(c: char) -> bool {
+    // Letters to Unicode and none to FTS5: what is circled or squared, and two scripts' vowels.
+    let is_mark = matches!(c, '\u{24b6}'..='\u{24e9}' | '\u{1f130}'..='\u{1f189}' | '\u{19b0}'..='\u{19c9}' | '\u{1cf2}'..='\u{1cf3}');
+    c.is_alphanumeric() && !is_combining_mark(c) && !is_mark
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::made::Made;
 
     #[test]
     fn what_is_typed_is_no_language() {
         assert_eq!(match_expression("Kitchen watch[9774]").as_deref(), Some("\"Kitchen\"* \"watch\"* \"9774\"*"));
         assert_eq!(match_expression("a OR \"b* NEAR(c)").as_deref(), Some("\"a\"* \"OR\"* \"b\"* \"NEAR\"* \"c\"*"));
         assert_eq!(match_expression(" -\"*^ "), None);
+    }
+
+    #[tokio::test]
+    async fn no_character_is_too_odd_to_search_for_and_words_of_all_scripts_are_found() {
+        let made = Made::new().await;
+        let ask = async |text: &str| {
+            let filter = DatasetFilter { text: Some(text.to_owned()), ..DatasetFilter::default() };
+            made.catalog.uuids(&filter, 10).await
+        };
+        let odd: Vec<_> = ('\u{80}'..='\u{1FBFF}').map(|c| format!("a{c}b")).collect();
+        for some in odd.chunks(200) {
+            assert!(ask(&some.join(" ")).await.is_ok(), "{some:?}");
+        }
+        made.dataset(made.device("kitchen[1]").await).await;
+        for title in ["हिन्दी", "ที่บ้าน", "e\u{301}cole", "x\u{302}y", "Küche ⓐ"] {
+            made.change("DELETE FROM words").await;
+            made.change(&format!("INSERT INTO words (rowid, text) VALUES (1, '{title}')")).await;
+            assert_eq!(ask(title).await.expect("an answer").len(), 1, "{title}");
+        }
+        assert_eq!(ask("école kuche").await.expect("an answer").len(), 0);
+        assert!(ask("*** 🎉").await.expect("an answer").is_empty(), "a search without a word must not find everything");
     }
 }
