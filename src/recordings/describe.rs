@@ -76,7 +76,7 @@ impl Recordings {
     /// [`DescribeError`]; `Gone` where there is none of them.
     pub async fn change(&self, datasets: &[DatasetId], change: &Change) -> Result<(), DescribeError> {
         let known = match change {
-            Change::Assign(Wearer::Participant(id)) if self.catalog.participant(*id).await?.is_none() => {
+            Change::Assign(Wearer::Participant(id)) if !self.catalog.is_enrolled(*id).await? => {
                 return Err(DescribeError::NoParticipant);
             }
             Change::Judge(_, reason) if reason.chars().count() > MAX_REASON => {
