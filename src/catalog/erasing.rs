@@ -15,6 +15,12 @@ use crate::ids::{DatasetId, DeviceId};
 /// Everything that goes with a dataset, also what is in quarantine; what came behind its end stays there.
 const ITS_FILES: &str = "SELECT * FROM files WHERE dataset = $1 AND (held IS NULL OR held <> 'erased')";
 
+/// Its run came: what is missing before the next one is known to be.
+const SETTLE_ITS_RUN: &str = "INSERT INTO settled (kind, subject, at, who) SELECT 'skipped', n.uuid, $2, '' \
+     FROM datasets d JOIN datasets n ON n.device = d.device AND n.started_at IS NOT NULL AND n.run_number IS NOT NULL \
+     AND (n.started_at, n.run_number, n.uuid) > (d.started_at, d.run_number, d.uuid) \
+     WHERE d.uuid = $1 ORDER BY n.started_at, n.run_number, n.uuid LIMIT 1 ON CONFLICT DO NOTHING";
+
 impl Catalog {
     /// Every file that goes with a dataset, however far it has come.
     ///
@@ -55,6 +61,7 @@ impl Catalog {
         if let Some(number) = number {
             words::forget(&mut tx, number).await?;
         }
+        sqlx::query(SETTLE_ITS_RUN).bind(dataset.to_string()).bind(now()).execute(&mut *tx).await?;
         // What is held for the stub must wait for it.
         sqlx::query("PRAGMA defer_foreign_keys = ON").execute(&mut *tx).await?;
         for statement in [
@@ -121,4 +128,16 @@ async fn insert_stub(tx: &mut SqliteConnection, dataset: DatasetId, when: &'stat
     let query = sqlx::query(sqlx::AssertSqlSafe(format!("{insert} {when} ON CONFLICT DO NOTHING")));
     query.bind(dataset.to_string()).bind(now()).execute(tx).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SETTLE_ITS_RUN;
+    use crate::catalog::made::Made;
+
+    #[tokio::test]
+    async fn the_next_run_is_found_in_an_index() {
+        let plan = Made::new().await.plan(SETTLE_ITS_RUN).await;
+        assert!(plan.contains("INDEX datasets_by_run (device=?") && !plan.contains("SCAN"), "{plan}");
+    }
 }

@@ -209,6 +209,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_run_that_was_erased_is_not_missing() {
+        let made = Made::new().await;
+        let device = made.device("kitchen[1]").await;
+        let mut datasets = Vec::new();
+        for at in 1..=6 {
+            datasets.push(made.dataset(device).await);
+            made.change(&format!("UPDATE datasets SET started_at = {at}00, run_number = {at} WHERE number = {at}")).await;
+        }
+        for erased in [1, 2, 4] {
+            assert!(made.catalog.erase(datasets[erased]).await.expect("erased"));
+            assert_eq!(look(&made, 0).await.skipped, [], "run {}", erased + 1);
+        }
+    }
+
+    #[tokio::test]
     async fn a_recording_that_stopped_in_the_middle_is_told_after_its_time() {
         let made = Made::new().await;
         let device = made.device("kitchen[1]").await;
