@@ -65,7 +65,8 @@ impl Catalog {
     /// [`CatalogError`].
     pub async fn describe_dataset(&self, uuid: DatasetId, revision: i64, title: &str, text: &str) -> Result<Edited, CatalogError> {
         let (mut tx, _place) = self.writing_aside().await?;
-        let found = sqlx::query_scalar::<_, i64>("SELECT revision FROM datasets WHERE uuid = $1 AND number IS NOT NULL").bind(uuid.to_string());
+        let found =
+            sqlx::query_scalar::<_, i64>("SELECT revision FROM datasets WHERE uuid = $1 AND number IS NOT NULL").bind(uuid.to_string());
         match found.fetch_optional(&mut *tx).await? {
             None => return Ok(Edited::Gone),
             Some(found) if found != revision => return Ok(Edited::Overtaken),

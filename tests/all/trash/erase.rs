@@ -360,3 +360,32 @@ async fn a_file_that_comes_again_while_its_recording_is_erased_is_held() {
     assert_eq!((rows(&house, &kept).await, traces(&house, &uuid)), (vec!["erased".to_owned()], vec![]));
     assert_eq!(list(&house.layout().house().join("quarantine")).len(), 1);
 }
+
+/// Whoever restores a recording while the ledger is being told that it is erased is told that it is gone, and not that it is back.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_restores_what_is_being_erased() {
+    let disk = WatchedDisk::new();
+    let house = House::start_with(Arc::clone(&disk) as _, |_| {}).await;
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, "acc.csv", "1").await;
+    let researcher = house.researcher();
+    delete(&researcher, &uuid).await;
+    let ledger = house.layout().ledger();
+    let mut held = Held::at(&disk, move |call| *call == Call::SyncFile(ledger.clone()));
+    let ask = |method: &'static str, path: String| {
+        let researcher = researcher.clone();
+        tokio::spawn(async move { researcher.request(method, &path).send().await.expect("an answer").status() })
+    };
+    let erase = ask("DELETE", format!("/api/v1/trash/{uuid}"));
+    held.reached().await;
+    let restore = ask("POST", format!("/api/v1/datasets/{uuid}/restore"));
+    // Time enough for one that does not wait.
+    for _ in 0..20 {
+        assert_eq!(status(&researcher, "/trash/").await, 200);
+    }
+    assert!(!restore.is_finished());
+    drop(held);
+    assert_eq!((erase.await.expect("no panic").as_u16(), restore.await.expect("no panic").as_u16()), (204, 404));
+    assert!(rows(&house, "SELECT 1 AS c FROM audit WHERE action = 'restored'").await.is_empty());
+}
