@@ -12,6 +12,9 @@ mod describe;
 mod devices;
 mod error;
 mod files;
+mod finding;
+#[cfg(test)]
+mod found;
 mod listing;
 #[cfg(test)]
 pub(crate) mod made;
