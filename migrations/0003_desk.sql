@@ -39,7 +39,8 @@ CREATE TABLE participants (
     id         TEXT   NOT NULL PRIMARY KEY,
     label      TEXT   NOT NULL UNIQUE,
     note       TEXT   NOT NULL DEFAULT '',
-    created_at BIGINT NOT NULL
+    created_at BIGINT NOT NULL,
+    forgotten_at BIGINT                                                       -- its row goes with the last of its datasets
 );
 CREATE TABLE spans (
     id          TEXT   NOT NULL PRIMARY KEY,
@@ -80,6 +81,8 @@ CREATE INDEX tags_of_dataset ON tags (dataset, tag);
 -- Words of everything that can be searched for; the row's number is the dataset's. (PostgreSQL has tsvector for this.)
 CREATE VIRTUAL TABLE words USING fts5 (text, content = '', contentless_delete = 1, detail = none,
     tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3');
+-- Which words there are.
+CREATE VIRTUAL TABLE words_terms USING fts5vocab(words, 'instance');
 
 -- What people say of a device, and what its last metaInfo said.
 ALTER TABLE devices ADD COLUMN name TEXT NOT NULL DEFAULT '';                 -- shown instead of the alias where it is not empty

@@ -22,6 +22,7 @@ mod process;
 #[expect(dead_code, reason = "the other benchmark uses the rest")]
 mod report;
 #[path = "../common/sample.rs"]
+#[expect(dead_code, reason = "the other benchmark uses the rest")]
 mod sample;
 mod study;
 mod visit;

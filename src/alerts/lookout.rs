@@ -39,12 +39,14 @@ impl Lookout {
     /// Looks each minute, and whenever something happens at the door, until `stop`.
     pub fn start(self, tasks: &TaskTracker, stop: CancellationToken) {
         tasks.spawn(async move {
+            let mut door = self.handshake.changes();
             loop {
                 if let Err(error) = self.look().await {
                     tracing::warn!(%error, "nobody could look what is to be told; this is tried again within a minute");
                 }
                 tokio::select! {
                     () = tokio::time::sleep(LOOK) => {}
+                    Ok(()) = door.changed() => {}
                     () = stop.cancelled() => return,
                 }
             }

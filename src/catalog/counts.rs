@@ -13,7 +13,7 @@ pub struct Counts {
     pub granted: u64,
     /// Devices that are let in.
     pub devices: u64,
-    /// Devices that are shut out.
+    /// Devices that are shut out, without those that are to be forgotten.
     pub revoked: u64,
     /// Datasets whose zip does not hold everything.
     pub to_roll: u64,
@@ -30,8 +30,8 @@ impl Catalog {
         let row = sqlx::query(
             "SELECT (SELECT COUNT(*) FROM requests) AS requests, (SELECT COUNT(*) FROM requests WHERE granted_at > $1) AS granted, \
              (SELECT COUNT(*) FROM devices WHERE revoked_at IS NULL) AS devices, \
-             (SELECT COUNT(*) FROM devices WHERE revoked_at IS NOT NULL) AS revoked, \
-             (SELECT COUNT(*) FROM datasets WHERE changes <> zipped) AS to_roll, \
+             (SELECT COUNT(*) FROM devices WHERE revoked_at IS NOT NULL AND forgotten_at IS NULL) AS revoked, \
+             (SELECT COUNT(*) FROM datasets WHERE changes <> zipped AND deleted_at IS NULL) AS to_roll, \
              (SELECT COUNT(*) FROM files WHERE held IS NOT NULL AND state = 'placed') AS quarantined",
         )
         .bind(now() - lifetime)

@@ -230,26 +230,29 @@ impl Catalog {
         Ok(())
     }
 
-    /// One dataset.
+    /// One dataset, also where it lies in the trash.
     ///
     /// # Errors
     /// [`CatalogError`].
     pub async fn dataset(&self, uuid: DatasetId) -> Result<Option<Dataset>, CatalogError> {
         let mut query = QueryBuilder::new(Dataset::SELECT);
-        let row = query.push(" WHERE uuid = ").push_bind(uuid.to_string()).build().fetch_optional(&self.read).await?;
+        let row =
+            query.push(" WHERE number IS NOT NULL AND uuid = ").push_bind(uuid.to_string()).build().fetch_optional(&self.read).await?;
         Ok(row.as_ref().map(Dataset::read).transpose()?)
     }
 
-    /// How many datasets there are, and the files and bytes in them.
+    /// How many datasets there are, and the files and bytes in them, without the trash.
     ///
     /// # Errors
     /// [`CatalogError`].
     pub async fn totals(&self) -> Result<(u64, u64, u64), CatalogError> {
-        // Devices count what is theirs, so that nobody walks through all datasets; those without a device are few.
+        // Devices count what is theirs, so that nobody walks through all datasets; those without a device, and those in the trash,
+        // are few.
         let row = sqlx::query(
             "SELECT CAST(SUM(datasets) AS BIGINT) AS datasets, CAST(SUM(files) AS BIGINT) AS files, CAST(SUM(bytes) AS BIGINT) AS bytes FROM ( \
              SELECT datasets, files, bytes FROM devices UNION ALL \
              SELECT COUNT(*), COALESCE(SUM(files), 0), COALESCE(SUM(bytes), 0) FROM datasets WHERE device IS NULL UNION ALL \
+             SELECT -COUNT(*), COALESCE(-SUM(files), 0), COALESCE(-SUM(bytes), 0) FROM datasets WHERE deleted_at IS NOT NULL UNION ALL \
              SELECT 0, -COUNT(*), COALESCE(-SUM(size), 0) FROM files WHERE held IS NOT NULL)",
         )
         .fetch_one(&self.read)
@@ -257,24 +260,25 @@ impl Catalog {
         Ok((to_u64(row.try_get("datasets")?), to_u64(row.try_get("files")?), to_u64(row.try_get("bytes")?)))
     }
 
-    /// The datasets whose zip does not hold everything.
+    /// The datasets whose zip does not hold everything, without the trash.
     ///
     /// # Errors
     /// [`CatalogError`].
     pub async fn datasets_to_roll(&self) -> Result<Vec<DatasetId>, CatalogError> {
-        let rows = sqlx::query("SELECT uuid FROM datasets WHERE changes <> zipped").fetch_all(&self.read).await?;
+        let rows = sqlx::query("SELECT uuid FROM datasets WHERE changes <> zipped AND deleted_at IS NULL").fetch_all(&self.read).await?;
         Ok(rows.iter().map(|row| parsed(row, "uuid")).collect::<Result<_, _>>()?)
     }
 
-    /// How far the zip of a dataset has come.
+    /// How far the zip of a dataset has come; `None` for one in the trash, which has no zip for anybody.
     ///
     /// # Errors
     /// [`CatalogError`].
     pub async fn zip_state(&self, uuid: DatasetId) -> Result<Option<ZipState>, CatalogError> {
-        let row = sqlx::query("SELECT changes, zipped, zip_rule, files, bytes, zip_copied FROM datasets WHERE uuid = $1")
-            .bind(uuid.to_string())
-            .fetch_optional(&self.read)
-            .await?;
+        let row =
+            sqlx::query("SELECT changes, zipped, zip_rule, files, bytes, zip_copied FROM datasets WHERE uuid = $1 AND deleted_at IS NULL")
+                .bind(uuid.to_string())
+                .fetch_optional(&self.read)
+                .await?;
         let Some(row) = row else { return Ok(None) };
         Ok(Some(ZipState {
             changes: row.try_get("changes")?,
@@ -348,7 +352,8 @@ pub(super) async fn claim(tx: &mut SqliteConnection, uuid: DatasetId, device: Op
     sqlx::query(
         "INSERT INTO datasets (uuid, device, created_at, updated_at, number) \
          VALUES ($1, $2, $3, $3, (SELECT COALESCE(MAX(number), 0) + 1 FROM datasets)) \
-         ON CONFLICT (uuid) DO UPDATE SET device = excluded.device",
+         ON CONFLICT (uuid) DO UPDATE SET device = excluded.device, number = COALESCE(datasets.number, excluded.number), \
+         deleted_at = CASE WHEN datasets.number IS NOT NULL THEN datasets.deleted_at END",
     )
     .bind(uuid.to_string())
     .bind(device.to_string())

@@ -62,7 +62,7 @@ const DESCRIBE: &str = "UPDATE datasets SET described = $2, started_at = $3, end
      weight = bytes, participant = CASE WHEN participant_by_hand <> 0 THEN participant ELSE \
      (SELECT CASE WHEN COUNT(DISTINCT s.participant) = 1 THEN MIN(s.participant) END FROM spans s \
       WHERE s.device = datasets.device AND s.from_at <= $3 AND (s.until_at IS NULL OR s.until_at > $3)) END \
-     WHERE uuid = $1 RETURNING number, device, created_at";
+     WHERE uuid = $1 AND number IS NOT NULL RETURNING number, device, created_at";
 
 impl Catalog {
     /// The datasets with changes that their description does not reflect, behind the one of this number, lowest number first.

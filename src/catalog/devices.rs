@@ -1,11 +1,11 @@
 //! Devices: which are let in, and which of their tokens are good.
 
-use sqlx::{Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
+use sqlx::{QueryBuilder, Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 
 use super::{
     Catalog, CatalogError, Millis,
     columns::{parsed, to_u64},
-    now,
+    credentials, now,
     tokens::Lowest,
 };
 use crate::ids::{DeviceId, Identifier};
@@ -35,6 +35,64 @@ pub struct Device {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// What people call it; empty where nobody gave it a name.
+    pub name: String,
+    /// What people say of it.
+    pub note: String,
+    /// Silent for longer, it is missed; `None` where the settings or its rhythm say that.
+    pub silent_hours: Option<u32>,
+    /// When a file of it last came.
+    pub last_upload_at: Option<Millis>,
+    /// What its last `metaInfo` says of it.
+    pub meta: DeviceMeta,
+}
+
+/// What a device's last `metaInfo` says of it.
+#[derive(Debug, Clone, Default)]
+pub struct DeviceMeta {
+    /// The app's version.
+    pub app_version: Option<String>,
+    /// The detection model.
+    pub model: Option<String>,
+    /// The watch itself.
+    pub hardware: Option<String>,
+}
+
+/// What people say of a device.
+#[derive(Debug, Clone)]
+pub struct DeviceNotes {
+    /// Its name; empty for the alias.
+    pub name: String,
+    /// A note.
+    pub note: String,
+    /// Silent for longer, it is missed.
+    pub silent_hours: Option<u32>,
+}
+
+/// Which devices to list. Everything that is given must hold.
+#[derive(Debug, Clone, Default)]
+pub struct DeviceFilter {
+    /// A part of its name, its alias or its Android id.
+    pub text: Option<String>,
+    /// Whether it is shut out.
+    pub revoked: Option<bool>,
+}
+
+/// The last device of a page: what comes behind it is on the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceKey {
+    /// When it was last heard of.
+    pub at: Millis,
+    /// The device.
+    pub id: DeviceId,
+}
+
+impl DeviceKey {
+    /// The key of a device.
+    #[must_use]
+    pub fn of(device: &Device) -> Self {
+        Self { at: device.last_used_at.unwrap_or(device.created_at), id: device.id }
+    }
 }
 
 impl Device {
@@ -44,7 +102,13 @@ impl Device {
         self.lowest_generation < self.generation
     }
 
-    fn read(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+    /// The name to show: what people call it, else what it calls itself.
+    #[must_use]
+    pub fn watch(&self) -> &str {
+        if self.name.is_empty() { self.identifier.alias() } else { &self.name }
+    }
+
+    pub(super) fn read(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         let generation = |column| row.try_get::<i64, _>(column).map(|number| u32::try_from(number).unwrap_or(u32::MAX));
         Ok(Self {
             id: parsed(row, "id")?,
@@ -58,6 +122,11 @@ impl Device {
             datasets: to_u64(row.try_get("datasets")?),
             files: to_u64(row.try_get("files")?),
             bytes: to_u64(row.try_get("bytes")?),
+            name: row.try_get("name")?,
+            note: row.try_get("note")?,
+            silent_hours: row.try_get::<Option<i64>, _>("silent_hours")?.and_then(|hours| hours.try_into().ok()),
+            last_upload_at: row.try_get("last_upload_at")?,
+            meta: DeviceMeta { app_version: row.try_get("app_version")?, model: row.try_get("model")?, hardware: row.try_get("hardware")? },
         })
     }
 }
@@ -72,13 +141,61 @@ impl Catalog {
         Ok(row.as_ref().map(Device::read).transpose()?)
     }
 
-    /// All devices, the last used first.
+    /// The devices that a filter lets through, behind `after`, at most `most`, the last heard of first. One that is heard of while
+    /// somebody turns the pages is on the first one.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn devices(&self) -> Result<Vec<Device>, CatalogError> {
-        let rows = sqlx::query("SELECT * FROM devices ORDER BY COALESCE(last_used_at, created_at) DESC, id").fetch_all(&self.read).await?;
+    pub async fn devices(&self, filter: &DeviceFilter, after: Option<DeviceKey>, most: u32) -> Result<Vec<Device>, CatalogError> {
+        let mut query = QueryBuilder::new("SELECT * FROM devices WHERE forgotten_at IS NULL");
+        if let Some(text) = &filter.text {
+            let like = containing(text);
+            query.push(" AND (identifier LIKE ").push_bind(like.clone()).push(" ESCAPE '\\' OR name LIKE ");
+            query.push_bind(like).push(" ESCAPE '\\')");
+        }
+        if let Some(revoked) = filter.revoked {
+            query.push(if revoked { " AND revoked_at IS NOT NULL" } else { " AND revoked_at IS NULL" });
+        }
+        if let Some(key) = after {
+            query.push(" AND (COALESCE(last_used_at, created_at), id) < (").push_bind(key.at).push(", ");
+            query.push_bind(key.id.to_string()).push(")");
+        }
+        query.push(" ORDER BY COALESCE(last_used_at, created_at) DESC, id DESC LIMIT ").push_bind(most);
+        let rows = query.build().fetch_all(&self.read).await?;
         Ok(rows.iter().map(Device::read).collect::<Result<_, _>>()?)
+    }
+
+    /// The devices that brought what is in quarantine.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn devices_in_quarantine(&self) -> Result<Vec<Device>, CatalogError> {
+        let query = "SELECT * FROM devices WHERE id IN (SELECT device FROM files WHERE held IS NOT NULL)";
+        let rows = sqlx::query(query).fetch_all(&self.read).await?;
+        Ok(rows.iter().map(Device::read).collect::<Result<_, _>>()?)
+    }
+
+    /// Keeps what people say of a device. The words of its recordings are read anew where its name is another one. `false` if there
+    /// is no such device.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn describe_device(&self, id: DeviceId, notes: &DeviceNotes) -> Result<bool, CatalogError> {
+        let (mut tx, _place) = self.writing_aside().await?;
+        sqlx::query("UPDATE datasets SET described = -1 WHERE device = $1 AND EXISTS (SELECT 1 FROM devices WHERE id = $1 AND name <> $2)")
+            .bind(id.to_string())
+            .bind(&notes.name)
+            .execute(&mut *tx)
+            .await?;
+        let done = sqlx::query("UPDATE devices SET name = $2, note = $3, silent_hours = $4 WHERE id = $1")
+            .bind(id.to_string())
+            .bind(&notes.name)
+            .bind(&notes.note)
+            .bind(notes.silent_hours)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(done.rows_affected() == 1)
     }
 
     /// Whether a token of ours is good. A device that the catalog does not know holds a token from before the catalog was
@@ -88,19 +205,19 @@ impl Catalog {
     /// [`CatalogError`].
     pub async fn check_token(&self, id: DeviceId, generation: u32) -> Result<bool, CatalogError> {
         let question = match self.tokens.look(id) {
-            Ok(lowest) => return Ok(is_good(generation, lowest)),
+            Ok(lowest) => return Ok(self.is_good(id, generation, lowest)),
             Err(question) => question,
         };
         if let Some(device) = self.device(id).await? {
             let lowest = device.revoked_at.is_none().then_some(device.lowest_generation);
             self.tokens.remember(&question, lowest);
-            return Ok(is_good(generation, lowest));
+            return Ok(self.is_good(id, generation, lowest));
         }
         sqlx::query(
             "INSERT INTO devices (id, identifier, created_at, generation, lowest_generation) VALUES ($1, $2, $3, $4, 1) ON CONFLICT DO NOTHING",
         )
         .bind(id.to_string())
-        .bind(format!("unknown since the catalog was lost ({id})"))
+        .bind(unknown(id))
         .bind(now())
         .bind(generation)
         .execute(&self.write)
@@ -130,6 +247,15 @@ impl Catalog {
         Ok(count_signed_by_others(&self.read, fingerprints).await?)
     }
 
+    /// Whether a token is good; that it was shown is kept in mind.
+    fn is_good(&self, id: DeviceId, generation: u32, lowest: Lowest) -> bool {
+        let good = lowest.is_some_and(|lowest| generation >= lowest);
+        if good {
+            self.tokens.note_use(id, generation, now());
+        }
+        good
+    }
+
     /// Ends every token of a device but the newest. `false` if there is no such device.
     ///
     /// # Errors
@@ -144,8 +270,15 @@ impl Catalog {
     }
 }
 
-fn is_good(generation: u32, lowest: Lowest) -> bool {
-    lowest.is_some_and(|lowest| generation >= lowest)
+/// What a device is called of which nothing is known but that it holds a token of ours.
+pub(super) fn unknown(id: DeviceId) -> String {
+    format!("unknown since the catalog was lost ({id})")
+}
+
+/// A pattern for what contains a text (`LIKE … ESCAPE '\\'`).
+pub(super) fn containing(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    format!("%{escaped}%")
 }
 
 /// Makes room for a token that is being handed out: a new device, or the next generation of a known one. A device that was
@@ -154,7 +287,7 @@ pub(super) async fn next_generation(tx: &mut SqliteConnection, identifier: &Iden
     let generation: i64 = sqlx::query_scalar(
         "INSERT INTO devices (id, identifier, created_at, collected_at, signed_by, generation, lowest_generation) VALUES ($1, $2, $3, $3, $4, 1, 1) \
          ON CONFLICT (id) DO UPDATE SET identifier = excluded.identifier, collected_at = excluded.collected_at, signed_by = excluded.signed_by, \
-         generation = devices.generation + 1, revoked_at = NULL, \
+         generation = devices.generation + 1, revoked_at = NULL, forgotten_at = NULL, \
          lowest_generation = CASE WHEN devices.revoked_at IS NULL THEN devices.lowest_generation ELSE devices.generation + 1 END \
          RETURNING generation",
     )
@@ -162,8 +295,9 @@ pub(super) async fn next_generation(tx: &mut SqliteConnection, identifier: &Iden
     .bind(identifier.as_str())
     .bind(now())
     .bind(signed_by)
-    .fetch_one(tx)
+    .fetch_one(&mut *tx)
     .await?;
+    credentials::handed_out(tx, identifier.device(), generation).await?;
     Ok(u32::try_from(generation).unwrap_or(u32::MAX))
 }
 

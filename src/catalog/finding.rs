@@ -7,7 +7,7 @@
 use sqlx::{QueryBuilder, Sqlite};
 
 use super::{
-    DatasetFilter, Wearer,
+    Catalog, CatalogError, DatasetFilter, Wearer,
     listing::{PageKey, Sort},
 };
 
@@ -16,6 +16,8 @@ const DATE: &str = "COALESCE(d.started_at, d.created_at)";
 /// What is to be found.
 pub(super) struct Finding<'a> {
     pub filter: &'a DatasetFilter,
+    /// Of the filter's text, what FTS5 is asked: see [`Catalog::words`].
+    pub words: Option<String>,
     pub sort: Sort,
     pub after: Option<PageKey>,
     pub most: u32,
@@ -49,20 +51,23 @@ impl Finding<'_> {
     }
 
     fn push_numbers(&self, query: &mut QueryBuilder<Sqlite>) {
-        let Self { filter, sort, .. } = *self;
-        let words = filter.text.as_deref().and_then(match_expression);
+        let Self { filter, words, sort, .. } = self;
         // Words and tags come in the order of numbers. Whichever is first is walked through, and the others are looked up.
         let place = if words.is_some() { "w.rowid" } else { filter.tag.as_ref().map_or("d.number", |_| "t.number") };
         query.push(format_args!("SELECT {place} FROM "));
         query.push(if words.is_some() { "words w CROSS JOIN " } else { "" });
         query.push(if filter.tag.is_some() { "tags t CROSS JOIN " } else { "" });
-        query.push(if filter.in_trash { "datasets d WHERE d.deleted_at IS NOT NULL" } else { "datasets d WHERE d.deleted_at IS NULL" });
+        query.push(if filter.in_trash {
+            "datasets d WHERE d.deleted_at IS NOT NULL AND d.number IS NOT NULL"
+        } else {
+            "datasets d WHERE d.deleted_at IS NULL"
+        });
         if place != "d.number" {
             // An equation would choose the index that knows the number alone, and fetch the row for the rest.
             query.push(format_args!(" AND d.number BETWEEN {place} AND {place}"));
         }
         if let Some(words) = words {
-            query.push(" AND w.words MATCH ").push_bind(words);
+            query.push(" AND w.words MATCH ").push_bind(words.clone());
         }
         if let Some(tag) = &filter.tag {
             query.push(" AND t.tag = ").push_bind(tag.as_str().to_owned());
@@ -147,21 +152,58 @@ impl Finding<'_> {
     }
 }
 
-/// What FTS5 is asked: each word as the beginning of one, all of them. Nothing that was typed is read as FTS5's own language.
-fn match_expression(text: &str) -> Option<String> {
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    let quoted: Vec<_> = words.map(|word| format!("\"{word}\"*")).collect();
-    (!quoted.is_empty()).then(|| quoted.join(" "))
+impl Catalog {
+    /// What FTS5 is asked for a filter's text: each word as the beginning of one, all of them. Nothing that was typed is read as FTS5's
+    /// own language.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub(super) async fn words(&self, filter: &DatasetFilter) -> Result<Option<String>, CatalogError> {
+        let mut quoted = Vec::new();
+        for word in words_of(filter.text.as_deref().unwrap_or_default()) {
+            // FTS5 first puts together all recordings of all words that begin so; a whole word it reads only as far as is needed.
+            let star = if self.begins_no_longer_word(word).await? { "" } else { "*" };
+            quoted.push(format!("\"{word}\"{star}"));
+        }
+        Ok((!quoted.is_empty()).then(|| quoted.join(" ")))
+    }
+
+    /// Whether surely no word that is longer begins so.
+    async fn begins_no_longer_word(&self, word: &str) -> Result<bool, sqlx::Error> {
+        let Some([from, to]) = longer(word) else { return Ok(false) };
+        let found = sqlx::query(LONGER).bind(from).bind(to).fetch_optional(&self.read).await?;
+        Ok(found.is_none())
+    }
+}
+
+const LONGER: &str = "SELECT 1 FROM words_terms WHERE term >= $1 AND term < $2 LIMIT 1";
+
+fn words_of(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
+}
+
+/// Between what the words lie that begin with this one and are longer; only ASCII is written in the index as we would guess.
+fn longer(word: &str) -> Option<[String; 2]> {
+    let word = Some(word.to_ascii_lowercase()).filter(|word| word.is_ascii())?;
+    // The first character that a word may have, and the end of them all.
+    Some([format!("{word}0"), format!("{word}\u{10ffff}")])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::made::Made;
 
-    #[test]
-    fn what_is_typed_is_no_language() {
-        assert_eq!(match_expression("Kitchen watch[9774]").as_deref(), Some("\"Kitchen\"* \"watch\"* \"9774\"*"));
-        assert_eq!(match_expression("a OR \"b* NEAR(c)").as_deref(), Some("\"a\"* \"OR\"* \"b\"* \"NEAR\"* \"c\"*"));
-        assert_eq!(match_expression(" -\"*^ "), None);
+    #[tokio::test]
+    async fn what_is_typed_is_no_language() {
+        let made = Made::new().await;
+        made.change("INSERT INTO words (rowid, text) VALUES (1, 'kitchens watch 97745 orange bee nearly küchen')").await;
+        let asked = async |text: &str| {
+            let filter = DatasetFilter { text: Some(text.to_owned()), ..DatasetFilter::default() };
+            made.catalog.words(&filter).await.expect("asked")
+        };
+        assert_eq!(asked("Kitchen watch[9774] Küche").await.as_deref(), Some("\"Kitchen\"* \"watch\" \"9774\"* \"Küche\"*"));
+        assert_eq!(asked("x OR \"b* NEAR(y)").await.as_deref(), Some("\"x\" \"OR\"* \"b\"* \"NEAR\"* \"y\""));
+        assert_eq!(asked(" -\"*^ ").await, None);
     }
 }

@@ -106,7 +106,8 @@ impl Catalog {
         most: u32,
     ) -> Result<Vec<Dataset>, CatalogError> {
         let mut query = QueryBuilder::new(Dataset::SELECT);
-        Finding { filter, sort, after, most }.push(&mut query);
+        let words = self.words(filter).await?;
+        Finding { filter, words, sort, after, most }.push(&mut query);
         let rows = query.build().fetch_all(&self.read).await?;
         Ok(rows.iter().map(Dataset::read).collect::<Result<_, _>>()?)
     }
@@ -117,7 +118,8 @@ impl Catalog {
     /// [`CatalogError`].
     pub async fn uuids(&self, filter: &DatasetFilter, most: u32) -> Result<Vec<DatasetId>, CatalogError> {
         let mut query = QueryBuilder::new("SELECT d.uuid FROM datasets d");
-        Finding { filter, sort: Sort::Newest, after: None, most }.push(&mut query);
+        let words = self.words(filter).await?;
+        Finding { filter, words, sort: Sort::Newest, after: None, most }.push(&mut query);
         let rows = query.build().fetch_all(&self.read).await?;
         Ok(rows.iter().map(|row| parsed(row, "uuid")).collect::<Result<_, _>>()?)
     }

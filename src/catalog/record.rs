@@ -5,7 +5,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 use super::{
     FileRow, FileState, Held, NewFile, RecordError, Recorded, Whereabouts, arrivals,
     columns::{LISTED_AT_ONCE, push_list, to_i64, to_u64},
-    datasets, now,
+    datasets, erasing, now,
 };
 use crate::{
     config::Quota,
@@ -17,7 +17,10 @@ pub(super) const RESERVED_NAMES: [&str; 2] = ["readme.md", Kind::Model.folder()]
 
 /// Records one file inside the transaction of a group.
 pub(super) async fn record(tx: &mut SqliteConnection, file: &NewFile, quota: Quota) -> Result<Recorded, RecordError> {
-    let foreign = !datasets::claim(tx, file.dataset, file.device, quota).await?;
+    let foreign = match file.held {
+        Some(Held::Erased) => erasing::keep_stub(tx, file.dataset).await.map(|()| false)?,
+        _ => !datasets::claim(tx, file.dataset, file.device, quota).await?,
+    };
     if let Some(row) = find_same(tx, file).await? {
         return Ok(Recorded { row, new: false });
     }
@@ -158,8 +161,11 @@ pub(super) async fn remove_row(tx: &mut SqliteConnection, id: FileId) -> Result<
         sqlx::query("UPDATE devices SET files = files - 1, bytes = bytes - $2 WHERE id = $1")
             .bind(device.to_string())
             .bind(to_i64(row.size))
-            .execute(tx)
+            .execute(&mut *tx)
             .await?;
+    }
+    if row.whereabouts == Whereabouts::Quarantine(Held::Erased) {
+        erasing::drop_stub(tx, row.dataset).await?;
     }
     Ok(())
 }

@@ -4,7 +4,8 @@ use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use super::{
-    Catalog, CatalogError, Millis,
+    Catalog, CatalogError, Device, Millis,
+    blocked::is_blocked,
     columns::{parsed, to_u64},
     devices, now,
 };
@@ -32,6 +33,8 @@ pub struct Request {
     pub asked_again: bool,
     /// When a person granted it. The next poll collects the token.
     pub granted_at: Option<Millis>,
+    /// Who granted it: a user's name in the config.
+    pub granted_by: Option<String>,
 }
 
 impl Request {
@@ -45,6 +48,7 @@ impl Request {
             polls: to_u64(row.try_get("polls")?),
             asked_again: row.try_get::<i64, _>("asked_again")? != 0,
             granted_at: row.try_get("granted_at")?,
+            granted_by: row.try_get("granted_by")?,
         })
     }
 }
@@ -75,7 +79,7 @@ impl Catalog {
             .await?;
         let poll = if granted.is_some() {
             Poll::Collected(devices::next_generation(&mut tx, identifier, signed_by).await?)
-        } else if touch(&mut tx, identifier).await? {
+        } else if touch(&mut tx, identifier).await? || is_blocked(&mut tx, identifier).await? {
             Poll::Pending
         } else {
             make_room(&mut tx, most).await?;
@@ -89,13 +93,14 @@ impl Catalog {
         Ok(poll)
     }
 
-    /// Whether an identifier has an open request.
+    /// Whether an identifier has an open request, or may have none.
     ///
     /// # Errors
     /// [`CatalogError`].
     pub async fn has_request(&self, identifier: &Identifier) -> Result<bool, CatalogError> {
-        let row = sqlx::query("SELECT 1 FROM requests WHERE identifier = $1").bind(identifier.as_str()).fetch_optional(&self.read).await?;
-        Ok(row.is_some())
+        let query = "SELECT 1 FROM requests WHERE identifier = $1 UNION ALL SELECT 1 FROM blocked WHERE device = $2";
+        let query = sqlx::query(query).bind(identifier.as_str()).bind(identifier.device().to_string());
+        Ok(query.fetch_optional(&self.read).await?.is_some())
     }
 
     /// The open requests, the last polled first. A lapsed grant counts as not granted.
@@ -108,9 +113,19 @@ impl Catalog {
         rows.iter()
             .map(|row| {
                 let request = Request::read(row)?;
-                Ok(Request { granted_at: request.granted_at.filter(|at| *at > alive), ..request })
+                let granted_at = request.granted_at.filter(|at| *at > alive);
+                Ok(Request { granted_by: request.granted_by.filter(|_| granted_at.is_some()), granted_at, ..request })
             })
             .collect()
+    }
+
+    /// Those of the devices that ask that were let in before.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn devices_that_ask(&self) -> Result<Vec<Device>, CatalogError> {
+        let rows = sqlx::query("SELECT * FROM devices WHERE id IN (SELECT device FROM requests)").fetch_all(&self.read).await?;
+        Ok(rows.iter().map(Device::read).collect::<Result<_, _>>()?)
     }
 
     /// One open request.
@@ -122,32 +137,33 @@ impl Catalog {
         Ok(row.as_ref().map(Request::read).transpose()?)
     }
 
-    /// Grants a request; granting it again starts its time anew. `false` if there is none of this id.
+    /// Grants a request in somebody's name; granting it again starts its time anew. `false` if there is none of this id.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn grant(&self, id: &str) -> Result<bool, CatalogError> {
-        let done = sqlx::query("UPDATE requests SET granted_at = $2 WHERE id = $1").bind(id).bind(now()).execute(&self.write).await?;
-        Ok(done.rows_affected() == 1)
+    pub async fn grant(&self, id: &str, who: &str) -> Result<bool, CatalogError> {
+        let query = sqlx::query("UPDATE requests SET granted_at = $2, granted_by = $3 WHERE id = $1").bind(id).bind(now()).bind(who);
+        Ok(query.execute(&self.write).await?.rows_affected() == 1)
     }
 
-    /// Denies a request: it is gone, and comes back if it is asked again. `false` if there is none of this id.
+    /// Denies a request: it is gone, and comes back if it is asked again. Returns it; `None` if there is none of this id.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn deny(&self, id: &str) -> Result<bool, CatalogError> {
-        let done = sqlx::query("DELETE FROM requests WHERE id = $1").bind(id).execute(&self.write).await?;
-        Ok(done.rows_affected() == 1)
+    pub async fn deny(&self, id: &str) -> Result<Option<Request>, CatalogError> {
+        let row = sqlx::query("DELETE FROM requests WHERE id = $1 RETURNING *").bind(id).fetch_optional(&self.write).await?;
+        Ok(row.as_ref().map(Request::read).transpose()?)
     }
 }
 
 /// Counts a poll of a request that is open. A grant that has lapsed is taken back: a person decides anew.
 async fn touch(tx: &mut SqliteConnection, identifier: &Identifier) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query("UPDATE requests SET polled_at = $2, polls = polls + 1, granted_at = NULL WHERE identifier = $1")
-        .bind(identifier.as_str())
-        .bind(now())
-        .execute(tx)
-        .await?;
+    let done =
+        sqlx::query("UPDATE requests SET polled_at = $2, polls = polls + 1, granted_at = NULL, granted_by = NULL WHERE identifier = $1")
+            .bind(identifier.as_str())
+            .bind(now())
+            .execute(tx)
+            .await?;
     Ok(done.rows_affected() == 1)
 }
 

@@ -19,6 +19,8 @@ pub enum Held {
     Extension,
     /// Its dataset belongs to another device.
     ForeignDataset,
+    /// Its dataset was erased.
+    Erased,
 }
 
 impl Held {
@@ -28,6 +30,7 @@ impl Held {
         match self {
             Self::Extension => "extension",
             Self::ForeignDataset => "foreign dataset",
+            Self::Erased => "erased",
         }
     }
 
@@ -37,11 +40,12 @@ impl Held {
         match self {
             Self::Extension => "its extension is not on the list (storage.extensions)",
             Self::ForeignDataset => "its dataset belongs to another device",
+            Self::Erased => "its recording was erased; it can only be discarded",
         }
     }
 
     fn from_text(text: &str) -> Self {
-        if text == Self::ForeignDataset.as_str() { Self::ForeignDataset } else { Self::Extension }
+        [Self::ForeignDataset, Self::Erased].into_iter().find(|held| held.as_str() == text).unwrap_or(Self::Extension)
     }
 }
 
@@ -91,7 +95,7 @@ pub struct NewFile {
     pub sent_name: String,
     /// Size and digests.
     pub digests: Digests,
-    /// Whether its extension puts it into quarantine.
+    /// Whether its extension, or where it is to go, puts it into quarantine.
     pub held: Option<Held>,
 }
 

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::Millis;
 use crate::ids::DeviceId;
 
 /// How long an answer is good. A change is seen at once; but where whoever changes something goes away before the end of it,
@@ -26,6 +27,15 @@ struct State {
     /// Counts the changes, so that nothing is remembered that was read before one.
     changes: u64,
     known: HashMap<DeviceId, (Lowest, Instant)>,
+    /// When tokens were last used, since that was last written down.
+    used: HashMap<(DeviceId, u32), Millis>,
+}
+
+/// A token that was used.
+pub(super) struct Use {
+    pub(super) device: DeviceId,
+    pub(super) generation: u32,
+    pub(super) at: Millis,
 }
 
 /// A question that the database is asked, since nobody remembered.
@@ -60,6 +70,25 @@ impl Tokens {
         let mut state = self.state();
         state.changes += 1;
         state.known.remove(&device);
+    }
+
+    /// Keeps in mind that a token was used.
+    pub(super) fn note_use(&self, device: DeviceId, generation: u32, at: Millis) {
+        let mut state = self.state();
+        if state.used.len() < MOST || state.used.contains_key(&(device, generation)) {
+            state.used.insert((device, generation), at);
+        }
+    }
+
+    /// When a token was last used, if that is not written down yet.
+    pub(super) fn used(&self, device: DeviceId, generation: u32) -> Option<Millis> {
+        self.state().used.get(&(device, generation)).copied()
+    }
+
+    /// What is to be written down.
+    pub(super) fn take_uses(&self) -> Vec<Use> {
+        let used = std::mem::take(&mut self.state().used);
+        used.into_iter().map(|((device, generation), at)| Use { device, generation, at }).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -6,6 +6,7 @@ use super::{Failure, logging};
 use crate::{
     catalog::Catalog,
     config::{self, LogConfig, LogLevel},
+    ledger::Ledger,
     recordings::{Reindex, Shelves},
     storage::{Layout, RealDisk, Storage},
 };
@@ -16,8 +17,9 @@ pub(super) async fn reindex(path: &Path, apply: bool) -> Result<(), Failure> {
     logging::start(&LogConfig { level: LogLevel::Warn, ..config.log.clone() });
     let storage = Storage::open(Layout::new(&config.storage.uploads), Arc::new(RealDisk))?;
     let _lock = storage.lock()?;
+    let ledger = Ledger::open_as_it_is(Arc::clone(storage.disk()), &storage.layout().ledger())?;
     let catalog = Catalog::open(&storage.layout().catalog()).await?;
-    let reindex = Reindex::new(Shelves::new(catalog.clone(), storage));
+    let reindex = Reindex::new(Shelves::new(catalog.clone(), storage, ledger));
     let findings = reindex.look().await?;
     let mut failed = 0;
     for finding in &findings {

@@ -27,7 +27,8 @@ impl Callers {
         Self { key: rand::random(), seen: Mutex::default() }
     }
 
-    pub(super) fn note(&self, identifier: &Identifier, address: IpAddr) {
+    /// Notes who polls. Whether it is the first poll of this caller.
+    pub(super) fn note(&self, identifier: &Identifier, address: IpAddr) -> bool {
         let caller = self.hash(address);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() >= MOST_IDENTIFIERS && !seen.contains_key(identifier) {
@@ -35,9 +36,7 @@ impl Callers {
             any.map(|identifier| seen.remove(&identifier));
         }
         let callers = seen.entry(identifier.clone()).or_default();
-        if callers.len() < MOST_CALLERS {
-            callers.insert(caller);
-        }
+        callers.len() < MOST_CALLERS && callers.insert(caller)
     }
 
     pub(super) fn count(&self, identifier: &Identifier) -> usize {

@@ -1,17 +1,29 @@
 //! Letting watches in: ask, grant, collect, revoke.
 
 mod callers;
+mod decide;
+mod devices;
+mod shut_out;
 mod token;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
+use tokio::sync::watch;
+
+pub use decide::DoorError;
+pub use devices::{DeviceError, KnownDevice};
+pub use shut_out::ShutOutError;
 pub use token::{Claim, Signer};
 
 use crate::{
-    catalog::{Catalog, CatalogError, Device, Poll, Request},
+    catalog::{Blocked, Catalog, CatalogError, Device, Millis, Poll, Request, now},
     config::Settings,
     ids::{DeviceId, Identifier},
+    ledger::Ledger,
 };
+
+/// Blocked devices that are listed.
+const MOST_BLOCKED: u32 = 1000;
 
 /// What a poll is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,40 +45,50 @@ pub struct OpenRequest {
     pub known: Option<Device>,
     /// From how many different addresses this identifier was polled since the server started.
     pub callers: usize,
+    /// When its grant lapses, if it has one.
+    pub lapses_at: Option<Millis>,
 }
 
-/// Why a request is not granted.
-#[derive(Debug, thiserror::Error)]
-pub enum GrantError {
-    /// There is no such request (any more).
-    #[error("there is no such request any more: it was collected, denied, or gave way to newer ones")]
-    Gone,
-    /// Two callers use one identifier, and only one of them can be the watch.
-    #[error(
-        "{0} different callers ask under this identifier, so the token may go to the wrong one; make sure, then grant it with override"
-    )]
-    SeveralCallers(usize),
-    /// The catalog failed.
-    #[error(transparent)]
-    Catalog(#[from] CatalogError),
+impl OpenRequest {
+    /// How long its watch waits between two polls, on average; `None` before the second.
+    #[must_use]
+    pub fn cadence(&self) -> Option<Millis> {
+        let waits = i64::try_from(self.request.polls).ok()?.checked_sub(1).filter(|waits| *waits > 0)?;
+        Some((self.request.polled_at - self.request.created_at) / waits)
+    }
 }
 
 /// The desk at the door.
 #[derive(Clone)]
 pub struct Handshake {
     catalog: Catalog,
+    ledger: Ledger,
     settings: Settings,
     callers: Arc<callers::Callers>,
+    /// Counts what a desk that is open should show anew.
+    changes: watch::Sender<u64>,
 }
 
 impl Handshake {
     /// The desk of a house.
     #[must_use]
-    pub fn new(catalog: Catalog, settings: Settings) -> Self {
-        Self { catalog, settings, callers: Arc::new(callers::Callers::new()) }
+    pub fn new(catalog: Catalog, ledger: Ledger, settings: Settings) -> Self {
+        // It begins elsewhere at each start: a page from before a restart must not seem to be up to date.
+        let changes = watch::Sender::new(now().unsigned_abs());
+        Self { catalog, ledger, settings, callers: Arc::new(callers::Callers::new()), changes }
     }
 
-    /// Whether an identifier has asked before and its request is open.
+    /// A number that is another one whenever a request came, was decided, collected, or gave way.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Whether an identifier has asked before, and its request is open or its device is blocked.
     ///
     /// # Errors
     /// [`CatalogError`].
@@ -74,16 +96,23 @@ impl Handshake {
         self.catalog.has_request(identifier).await
     }
 
-    /// A watch asks to be let in, or whether it has been.
+    /// A watch asks to be let in, or whether it has been. One that is blocked is to wait, and nothing is kept of it.
     ///
     /// # Errors
     /// [`CatalogError`].
     pub async fn ask(&self, identifier: &Identifier, caller: IpAddr) -> Result<Answer, CatalogError> {
-        self.callers.note(identifier, caller);
+        if self.catalog.is_blocked(identifier).await? {
+            return Ok(Answer::Pending);
+        }
+        let is_new_caller = self.callers.note(identifier, caller);
         let config = self.settings.now();
         let signer = Signer::new(&config.security);
         let (lifetime, most) = (config.handshake.grant_lifetime(), config.limits.open_requests);
-        Ok(match self.catalog.poll(identifier, lifetime, most, &signer.fingerprint()).await? {
+        let poll = self.catalog.poll(identifier, lifetime, most, &signer.fingerprint()).await?;
+        if is_new_caller || poll != Poll::Pending {
+            self.changed();
+        }
+        Ok(match poll {
             Poll::New => Answer::New,
             Poll::Pending => Answer::Pending,
             Poll::Collected(generation) => {
@@ -99,56 +128,25 @@ impl Handshake {
     /// # Errors
     /// [`CatalogError`].
     pub async fn requests(&self) -> Result<Vec<OpenRequest>, CatalogError> {
-        let mut open = Vec::new();
-        for request in self.catalog.requests(self.settings.now().handshake.grant_lifetime()).await? {
-            let known = self.catalog.device(request.device).await?;
-            open.push(OpenRequest { known, callers: self.callers.count(&request.identifier), request });
-        }
-        Ok(open)
+        let lifetime = self.settings.now().handshake.grant_lifetime();
+        let requests = self.catalog.requests(lifetime).await?;
+        let known = self.catalog.devices_that_ask().await?;
+        let known: HashMap<_, _> = known.into_iter().map(|device| (device.id, device)).collect();
+        let open = |request: Request| OpenRequest {
+            known: known.get(&request.device).cloned(),
+            callers: self.callers.count(&request.identifier),
+            lapses_at: request.granted_at.map(|at| at + lifetime),
+            request,
+        };
+        Ok(requests.into_iter().map(open).collect())
     }
 
-    /// A person lets a watch in: its next poll collects a token. Where several callers ask under its identifier, only with
-    /// `override_callers`.
-    ///
-    /// # Errors
-    /// [`GrantError`].
-    pub async fn grant(&self, id: &str, override_callers: bool) -> Result<(), GrantError> {
-        let request = self.catalog.request(id).await?.ok_or(GrantError::Gone)?;
-        let callers = self.callers.count(&request.identifier);
-        if callers > 1 && !override_callers {
-            return Err(GrantError::SeveralCallers(callers));
-        }
-        if !self.catalog.grant(id).await? {
-            return Err(GrantError::Gone);
-        }
-        tracing::info!(device = %request.device, "a request was granted");
-        Ok(())
-    }
-
-    /// A person turns a watch away. `false` if there is no such request.
+    /// The devices that may not ask any more, the last blocked first, at most a thousand.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn deny(&self, id: &str) -> Result<bool, CatalogError> {
-        self.catalog.deny(id).await
-    }
-
-    /// All devices that were ever let in, the last used first.
-    ///
-    /// # Errors
-    /// [`CatalogError`].
-    pub async fn devices(&self) -> Result<Vec<Device>, CatalogError> {
-        self.catalog.devices().await
-    }
-
-    /// Shuts a device out, or lets it in again with the tokens that it had. `false` if there is no such device.
-    ///
-    /// # Errors
-    /// [`CatalogError`].
-    pub async fn set_revoked(&self, device: DeviceId, revoked: bool) -> Result<bool, CatalogError> {
-        let known = self.catalog.set_revoked(device, revoked).await?;
-        tracing::info!(%device, revoked, known, "a device was revoked or restored");
-        Ok(known)
+    pub async fn blocked(&self) -> Result<Vec<Blocked>, CatalogError> {
+        self.catalog.blocked(MOST_BLOCKED).await
     }
 
     /// Ends every token of a device but its newest. `false` if there is no such device.
@@ -173,7 +171,7 @@ impl Handshake {
     /// [`CatalogError`].
     pub async fn admit(&self, token: &str) -> Result<Option<DeviceId>, CatalogError> {
         let Some(claim) = Signer::new(&self.settings.now().security).verify(token) else { return Ok(None) };
-        let good = self.catalog.check_token(claim.device, claim.generation).await?;
+        let good = self.catalog.check_token(claim.device, claim.generation).await? || self.was_granted_since(claim).await?;
         Ok(good.then_some(claim.device))
     }
 }

@@ -1,4 +1,4 @@
-//! The style sheet and the icon: part of the program, open to everybody, and kept by browsers for as long as they like.
+//! The style sheet, the icon and the one script: part of the program, open to everybody, and kept by browsers for as long as they like.
 
 use std::sync::LazyLock;
 
@@ -14,6 +14,9 @@ pub static STYLE: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("/static/style.css", "text/css; charset=utf-8", include_str!("../../static/style.css")));
 /// The icon of the pages.
 pub static ICON: LazyLock<Asset> = LazyLock::new(|| Asset::new("/static/icon.svg", "image/svg+xml", include_str!("../../static/icon.svg")));
+/// What keeps a page up to date.
+pub static LIVE: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("/static/live.js", "text/javascript; charset=utf-8", include_str!("../../static/live.js")));
 
 /// A file that the program carries.
 pub struct Asset {
@@ -52,4 +55,9 @@ pub async fn style(RawQuery(query): RawQuery) -> Response {
 /// `GET /static/icon.svg`, likewise.
 pub async fn icon(RawQuery(query): RawQuery) -> Response {
     ICON.answer(query.as_deref())
+}
+
+/// `GET /static/live.js`, likewise.
+pub async fn live(RawQuery(query): RawQuery) -> Response {
+    LIVE.answer(query.as_deref())
 }

@@ -13,9 +13,10 @@ use serde_json::json;
 use super::html::Page;
 use crate::{
     catalog::{CatalogError, RecordError},
-    handshake::GrantError,
+    handshake::{DeviceError, DoorError, ShutOutError},
     ids::Malformed,
-    recordings::{CollectError, DecideError, DescribeError, ReceiveError},
+    participants::ParticipantError,
+    recordings::{CollectError, DecideError, DescribeError, EraseError, ReceiveError, TrashError},
     roller::RollError,
 };
 
@@ -208,12 +209,35 @@ impl From<ReceiveError> for Problem {
     }
 }
 
-impl From<GrantError> for Problem {
-    fn from(error: GrantError) -> Self {
+impl From<DoorError> for Problem {
+    fn from(error: DoorError) -> Self {
         match error {
-            GrantError::Gone => Self::new(StatusCode::NOT_FOUND, error.to_string()),
-            GrantError::SeveralCallers(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
-            GrantError::Catalog(error) => error.into(),
+            DoorError::Gone => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            DoorError::SeveralCallers(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
+            DoorError::Reason => Self::malformed(error.to_string()),
+            DoorError::Catalog(error) => error.into(),
+        }
+    }
+}
+
+impl From<DeviceError> for Problem {
+    fn from(error: DeviceError) -> Self {
+        match error {
+            DeviceError::Gone => Self::not_found("device"),
+            DeviceError::Malformed(_) => Self::malformed(error.to_string()),
+            DeviceError::Catalog(error) => error.into(),
+        }
+    }
+}
+
+impl From<ParticipantError> for Problem {
+    fn from(error: ParticipantError) -> Self {
+        use ParticipantError::{Backwards, Catalog, Gone, HasRecordings, NoDevice, Overlaps, Taken, TooLong};
+        match error {
+            Gone => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            Taken | HasRecordings(_) | Overlaps => Self::new(StatusCode::CONFLICT, error.to_string()),
+            NoDevice | Backwards | TooLong => Self::malformed(error.to_string()),
+            Catalog(error) => error.into(),
         }
     }
 }
@@ -222,6 +246,7 @@ impl From<DecideError> for Problem {
     fn from(error: DecideError) -> Self {
         match error {
             DecideError::Gone => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            DecideError::Erased => Self::new(StatusCode::CONFLICT, error.to_string()),
             DecideError::KeptBack => Self::new(StatusCode::FORBIDDEN, error.to_string()),
             DecideError::Failed(error) => error.into(),
         }
@@ -245,6 +270,36 @@ impl From<DescribeError> for Problem {
             DescribeError::Overtaken => Self::new(StatusCode::CONFLICT, error.to_string()),
             DescribeError::TooLong(_) => Self::malformed(error.to_string()),
             DescribeError::Catalog(error) => error.into(),
+        }
+    }
+}
+
+impl From<TrashError> for Problem {
+    fn from(error: TrashError) -> Self {
+        match error {
+            TrashError::Gone => Self::not_found("recording"),
+            TrashError::Erased => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            TrashError::Catalog(error) => error.into(),
+        }
+    }
+}
+
+impl From<EraseError> for Problem {
+    fn from(error: EraseError) -> Self {
+        match error {
+            EraseError::NotInTrash => Self::new(StatusCode::CONFLICT, error.to_string()),
+            EraseError::Disk(error) | EraseError::Ledger(error) => error.into(),
+            EraseError::Roll(error) => error.into(),
+            EraseError::Catalog(error) => error.into(),
+        }
+    }
+}
+
+impl From<ShutOutError> for Problem {
+    fn from(error: ShutOutError) -> Self {
+        match error {
+            ShutOutError::Ledger(error) => error.into(),
+            ShutOutError::Catalog(error) => error.into(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use axum::{
-    extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Request},
+    extract::{ConnectInfo, FromRequest, FromRequestParts, Path, Query, Request},
     http::{HeaderMap, request::Parts},
 };
 use ipnet::IpNet;
@@ -19,6 +19,20 @@ use super::{error::Problem, state::App};
 pub struct Params<T>(pub T);
 
 impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        match Query::try_from_uri(&parts.uri) {
+            Ok(Query(params)) => Ok(Self(params)),
+            Err(error) => Err(Problem::malformed(format!("the query cannot be read: {}", error.body_text()))),
+        }
+    }
+}
+
+/// The same where a field may come several times.
+pub struct ManyParams<T>(pub T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for ManyParams<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
@@ -39,6 +53,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
         match axum_extra::extract::Form::from_request(request, state).await {
             Ok(axum_extra::extract::Form(form)) => Ok(Self(form)),
             Err(error) => Err(Problem::malformed(format!("the form cannot be read: {error}; load the page again"))),
+        }
+    }
+}
+
+/// What a script sent as JSON, as `T`.
+pub struct Sent<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Sent<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        match axum::Json::from_request(request, state).await {
+            Ok(axum::Json(sent)) => Ok(Self(sent)),
+            Err(error) => Err(Problem::malformed(format!("the JSON cannot be read: {}", error.body_text()))),
         }
     }
 }

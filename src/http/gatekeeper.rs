@@ -1,7 +1,7 @@
 //! The gate: which address under `/uploads/` names which file, and whether it may be sent now. nginx asks (`/auth`) before
 //! it sends a file; without nginx the server asks itself.
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 use axum::{
     extract::{Request, State},
@@ -10,11 +10,11 @@ use axum::{
 };
 use percent_encoding::percent_decode_str;
 
-use super::{delivery, error::Problem, limits::Limits, passwords::Admin};
+use super::{delivery, error::Problem, passwords::Admin, state::App};
 use crate::{
-    config::Settings,
+    audit::Action,
     ids::{DatasetId, FileName},
-    roller::{Freshness, Roller},
+    roller::Freshness,
     storage::Storage,
 };
 
@@ -47,6 +47,20 @@ impl Target {
         parts.next().is_none().then_some(target)
     }
 
+    fn dataset(&self) -> DatasetId {
+        match self {
+            Self::File(dataset, _) | Self::Zip(dataset) => *dataset,
+        }
+    }
+
+    /// What of the dataset it is.
+    fn what(&self) -> &str {
+        match self {
+            Self::File(_, name) => name.as_str(),
+            Self::Zip(_) => "zip",
+        }
+    }
+
     fn path(&self, storage: &Storage) -> PathBuf {
         match self {
             Self::File(dataset, name) => storage.layout().file(*dataset, name),
@@ -56,64 +70,48 @@ impl Target {
 }
 
 /// `GET /auth`: may the file that nginx names in `X-Original-URI` be sent? 204, 401, 403, 404 or 503.
-pub async fn auth(
-    admin: Admin,
-    State(roller): State<Roller>,
-    State(storage): State<Storage>,
-    State(settings): State<Settings>,
-    headers: HeaderMap,
-) -> Result<StatusCode, Problem> {
+pub async fn auth(admin: Admin, State(app): State<App>, headers: HeaderMap) -> Result<StatusCode, Problem> {
     // Without a question, the login alone is asked about.
     if let Some(uri) = headers.get("x-original-uri") {
         let path = uri.as_bytes().split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
         // A path that cannot be read is still a question.
         let path = std::str::from_utf8(path).map_err(|_| Problem::forbidden())?;
-        permit(&admin, path, &headers, &roller, &storage, &settings).await?;
+        permit(&app, &admin, path, &headers).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `GET /uploads/…` without nginx: the same question, and the file.
-pub async fn deliver(
-    admin: Admin,
-    State(roller): State<Roller>,
-    State(settings): State<Settings>,
-    State(storage): State<Storage>,
-    State(limits): State<Arc<Limits>>,
-    request: Request,
-) -> Result<Response, Problem> {
-    let target = permit(&admin, request.uri().path(), request.headers(), &roller, &storage, &settings).await?;
-    let place = limits.download()?;
-    delivery::send(storage.layout().root().to_owned(), target.path(&storage), request, place).await
+pub async fn deliver(admin: Admin, State(app): State<App>, request: Request) -> Result<Response, Problem> {
+    let target = permit(&app, &admin, request.uri().path(), request.headers()).await?;
+    let place = app.limits.download()?;
+    delivery::send(app.storage.layout().root().to_owned(), target.path(&app.storage), request, place).await
 }
 
-/// Says which file a path names, and waits until it may be sent to this person: a zip must hold every file acknowledged before
-/// the question, and nothing that is left out now. A request that goes on with a download neither waits nor rolls, as long as
-/// the zip keeps the rule: it wants the rest of what it has begun.
-async fn permit(
-    admin: &Admin,
-    path: &str,
-    headers: &HeaderMap,
-    roller: &Roller,
-    storage: &Storage,
-    settings: &Settings,
-) -> Result<Target, Problem> {
+/// Says which file a path names, waits until it may be sent to this person, and notes that it is. A zip must hold every file
+/// acknowledged before the question, and nothing that is left out now. A request that goes on with a download neither waits nor
+/// rolls, as long as the zip keeps the rule: it wants the rest of what it has begun.
+async fn permit(app: &App, admin: &Admin, path: &str, headers: &HeaderMap) -> Result<Target, Problem> {
     let target = Target::from_path(path).ok_or_else(Problem::forbidden)?;
+    if app.roller.is_withdrawn(target.dataset()).await? {
+        return Err(Problem::not_found("file"));
+    }
     match &target {
-        Target::File(_, name) if !settings.now().privacy.sight(admin.role).sees(name) => Err(Problem::kept_back()),
-        Target::File(..) => Ok(target),
+        Target::File(_, name) if !app.settings.now().privacy.sight(admin.role).sees(name) => return Err(Problem::kept_back()),
+        Target::File(..) => {}
         Target::Zip(dataset) => {
-            let goes_on = delivery::goes_on(storage.layout().root().to_owned(), target.path(storage), headers).await;
-            if !(goes_on && roller.keeps_the_rule(*dataset).await?) {
-                wait_for(*dataset, roller, settings).await?;
+            let goes_on = delivery::goes_on(app.storage.layout().root().to_owned(), target.path(&app.storage), headers).await;
+            if !(goes_on && app.roller.keeps_the_rule(*dataset).await?) {
+                wait_for(*dataset, app).await?;
             }
-            Ok(target)
         }
     }
+    app.audit.note_once(&admin.name, Action::Downloaded, target.dataset(), target.what()).await;
+    Ok(target)
 }
 
-async fn wait_for(dataset: DatasetId, roller: &Roller, settings: &Settings) -> Result<(), Problem> {
-    match roller.barrier(dataset, settings.now().zip.wait()).await? {
+async fn wait_for(dataset: DatasetId, app: &App) -> Result<(), Problem> {
+    match app.roller.barrier(dataset, app.settings.now().zip.wait()).await? {
         Freshness::Fresh => Ok(()),
         Freshness::Nothing => Err(Problem::not_found("dataset, or it has no files yet")),
         Freshness::AllLeftOut => Err(Problem::nothing_to_zip()),

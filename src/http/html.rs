@@ -8,7 +8,7 @@ use axum::{
 use super::error::Problem;
 
 /// Everything comes from here, nothing runs but what we wrote, and nobody frames us.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// A page, rendered, with the headers that guard it.
 pub struct Page<T>(pub T);
@@ -81,20 +81,43 @@ pub mod filters {
         Ok(human_age(Timestamp::now().as_millisecond().saturating_sub(*millis) / 1000))
     }
 
+    /// How much time is left until then: `47 hours`.
+    #[askama::filter_fn]
+    pub fn left(millis: &i64, _: &dyn Values) -> Result<String> {
+        Ok(human_time(millis.saturating_sub(Timestamp::now().as_millisecond()).max(0) / 1000))
+    }
+
+    /// A duration in milliseconds, rounded to what a person would say: `5 minutes`.
+    #[askama::filter_fn]
+    pub fn about(millis: &i64, _: &dyn Values) -> Result<String> {
+        let unit = if *millis < 60_000 {
+            1000
+        } else if *millis < 3_600_000 {
+            60_000
+        } else {
+            3_600_000
+        };
+        Ok(human_time((millis + unit / 2) / unit * unit / 1000))
+    }
+
     /// A time as ISO 8601 has it, UTC.
     pub fn iso(millis: i64) -> String {
         Timestamp::from_millisecond(millis).unwrap_or_default().to_string()
     }
 
     pub(super) fn human_age(seconds: i64) -> String {
+        if seconds < 10 { "just now".to_owned() } else { format!("{} ago", human_time(seconds)) }
+    }
+
+    /// In hours below two days, as a grant has them left.
+    pub(super) fn human_time(seconds: i64) -> String {
         let (number, unit) = match seconds {
-            ..10 => return "just now".to_owned(),
-            10..60 => (seconds, "second"),
+            ..60 => (seconds, "second"),
             60..3600 => (seconds / 60, "minute"),
-            3600..86400 => (seconds / 3600, "hour"),
+            3600..172_800 => (seconds / 3600, "hour"),
             _ => (seconds / 86400, "day"),
         };
-        format!("{number} {unit}{} ago", if number == 1 { "" } else { "s" })
+        format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
     }
 
     fn utc(time: Timestamp) -> String {
@@ -115,7 +138,7 @@ pub mod filters {
 
 #[cfg(test)]
 mod tests {
-    use super::filters::{human_age, human_bytes};
+    use super::filters::{human_age, human_bytes, human_time};
 
     #[test]
     fn ages_are_readable() {
@@ -129,6 +152,9 @@ mod tests {
         ];
         for (seconds, text) in ages {
             assert_eq!(human_age(seconds), text);
+        }
+        for (seconds, text) in [(0, "0 seconds"), (47 * 3600 + 3599, "47 hours"), (48 * 3600, "2 days"), (299, "4 minutes")] {
+            assert_eq!(human_time(seconds), text);
         }
     }
 

@@ -21,7 +21,11 @@ pub struct Limits {
     newcomers: Rate<IpAddr>,
     uploads: Arc<Mutex<UnderWay>>,
     downloads: Arc<AtomicU32>,
+    streams: Arc<AtomicU32>,
 }
+
+/// Pages that are told of changes at once.
+const STREAMS: u32 = 64;
 
 /// How many uploads and downloads at once the file handles of this process carry, whatever the settings say.
 #[derive(Debug, Clone, Copy)]
@@ -56,8 +60,15 @@ impl Drop for UploadPlace {
     }
 }
 
-/// A place among the files on their way out; it is free again when it is dropped.
+/// A place among the files on their way out, or among the pages that are told of changes; it is free again when it is dropped.
 pub struct DownloadPlace(Arc<AtomicU32>);
+
+impl DownloadPlace {
+    fn take(taken: &Arc<AtomicU32>, most: u32) -> Option<Self> {
+        let place = Self(Arc::clone(taken));
+        (taken.fetch_add(1, Ordering::Relaxed) < most).then_some(place)
+    }
+}
 
 impl Drop for DownloadPlace {
     fn drop(&mut self) {
@@ -77,6 +88,7 @@ impl Limits {
             newcomers: Rate::default(),
             uploads: Arc::default(),
             downloads: Arc::default(),
+            streams: Arc::default(),
         }
     }
 
@@ -126,12 +138,18 @@ impl Limits {
     /// # Errors
     /// 503, at once, if all are taken.
     pub fn download(&self) -> Result<DownloadPlace, Problem> {
-        let place = DownloadPlace(Arc::clone(&self.downloads));
         let most = self.settings.now().limits.downloads_at_once.min(self.most.downloads);
-        if self.downloads.fetch_add(1, Ordering::Relaxed) >= most {
-            return Err(Problem::unavailable("as many files as may be are on their way out; try again in a moment", 10));
-        }
-        Ok(place)
+        let refusal = || Problem::unavailable("as many files as may be are on their way out; try again in a moment", 10);
+        DownloadPlace::take(&self.downloads, most).ok_or_else(refusal)
+    }
+
+    /// A place among the pages that are told of changes.
+    ///
+    /// # Errors
+    /// 503, at once, if all are taken.
+    pub fn stream(&self) -> Result<DownloadPlace, Problem> {
+        let refusal = || Problem::unavailable("as many pages as may be are told of changes; load the page anew to see them", 60);
+        DownloadPlace::take(&self.streams, STREAMS).ok_or_else(refusal)
     }
 }
 

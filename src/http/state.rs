@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{health::LastLook, limits::Limits, passwords::Passwords};
 use crate::{
-    alerts::Alerts, audit::Audit, config::Settings, handshake::Handshake, recordings::Recordings, roller::Roller, runs::Reader,
-    storage::Storage,
+    alerts::Alerts, audit::Audit, config::Settings, handshake::Handshake, participants::Participants, recordings::Recordings,
+    roller::Roller, runs::Reader, storage::Storage,
 };
 
 /// Everything that the handlers work with. Cheap to clone.
@@ -18,6 +18,8 @@ pub struct App {
     pub handshake: Handshake,
     /// Recordings.
     pub recordings: Recordings,
+    /// Who wore what.
+    pub participants: Participants,
     /// Zips.
     pub roller: Roller,
     /// What runs say of themselves, and what is missing.
@@ -40,4 +42,6 @@ pub struct App {
     pub last_look: LastLook,
     /// Work that must not end with the connection that began it.
     pub tasks: TaskTracker,
+    /// Ends answers that would go on for ever, when the server stops.
+    pub stopping: CancellationToken,
 }

@@ -27,7 +27,9 @@ const MODE: u32 = 0o600;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// A line is not what was written there, or one is missing before it.
-    #[error("line {line} of {path} {why}: somebody changed the file, or it is damaged. Put the file back from your backup")]
+    #[error(
+        "line {line} of {path} {why}: somebody changed the file, or it is damaged. Everything that can be read of it counts; hold it against your backups, and put in place the one that has all lines"
+    )]
     Broken {
         /// The file.
         path: String,
@@ -117,6 +119,23 @@ impl Ledger {
         match broken {
             None => Ok(ledger),
             Some((line, why)) => Err(OpenError::Broken { path: path.display().to_string(), line, why, ledger }),
+        }
+    }
+
+    /// The same, going on with what can be read of one that is broken, which the log says: a server that does not start would keep
+    /// all watches waiting, and what a changed line may hide is gone either way.
+    ///
+    /// # Errors
+    /// [`OpenError::Io`].
+    pub fn open_as_it_is(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, OpenError> {
+        let error = match Self::open(disk, path) {
+            Err(error @ OpenError::Broken { .. }) => error,
+            opened => return opened,
+        };
+        tracing::error!(%error, "the ledger of what was erased and who was shut out is broken");
+        match error {
+            OpenError::Broken { ledger, .. } => Ok(ledger),
+            error @ OpenError::Io { .. } => Err(error),
         }
     }
 

@@ -38,7 +38,8 @@ pub struct Collection {
 }
 
 impl Recordings {
-    /// Lays out the files of recordings: everything acknowledged until now that may stand in a zip. A recording that is not there is passed over.
+    /// Lays out the files of recordings: everything acknowledged until now that may stand in a zip. One that is not
+    /// there, or lies in the trash, is passed over.
     ///
     /// # Errors
     /// [`CollectError`].
@@ -47,6 +48,9 @@ impl Recordings {
         let sight = self.settings.now().privacy.in_zips();
         let (mut entries, mut files) = (Vec::new(), Vec::new());
         for &dataset in datasets {
+            if self.roller.is_withdrawn(dataset).await? {
+                continue;
+            }
             for file in self.catalog.files_to_zip(dataset, &sight).await? {
                 let name = format!("{dataset}/{}", Entry::name_of(&file.name));
                 entries.push(Entry { name, size: file.size, crc32: file.crc32, modified: file.received_at });

@@ -4,15 +4,13 @@ use super::Recordings;
 use crate::catalog::{Arrivals, CatalogError, Millis, now};
 
 const DAY: Millis = 24 * 60 * 60 * 1000;
-/// What lies further ahead cannot be told.
-const FAR: Millis = 100 * 365 * DAY;
 /// How many days are looked at: a whole week, since watches rest on Sundays.
 const WEEK: Millis = 7 * DAY;
 /// A file lies on the disk twice: by itself, and in the zip of its dataset.
 const COPIES: u64 = 2;
 
 impl Recordings {
-    /// When `free` bytes will be used up; `None` if hardly anything came in during the last week.
+    /// When `free` bytes will be used up; `None` if nothing came in during the last week.
     ///
     /// # Errors
     /// [`CatalogError`].
@@ -28,7 +26,7 @@ fn extrapolate(arrivals: &[Arrivals], free: u64, now: Millis) -> Option<Millis> 
     let span = u64::try_from((now - first.day).max(DAY)).ok()?;
     let bytes: u64 = arrivals.iter().map(|day| day.bytes * COPIES).sum();
     let left = u128::from(free) * u128::from(span) / u128::from(bytes.max(1));
-    Millis::try_from(left).ok().filter(|left| bytes > 0 && *left < FAR).map(|left| now + left)
+    Millis::try_from(left).ok().and_then(|left| now.checked_add(left)).filter(|_| bytes > 0)
 }
 
 #[cfg(test)]

@@ -1,15 +1,18 @@
-//! What can be done with recordings: receive, browse, decide over quarantine, recover, reindex.
+//! What can be done with recordings: receive, browse, decide over quarantine, delete, restore, erase, recover, reindex.
 
 mod browse;
 mod collection;
 mod describe;
+mod erase;
 mod forecast;
+mod gates;
 mod health;
 mod quarantine;
 mod receive;
 mod recover;
 mod reindex;
 mod shelves;
+mod trash;
 mod turns;
 
 use std::{io, sync::Arc};
@@ -17,11 +20,13 @@ use std::{io, sync::Arc};
 pub use browse::{Contents, Listed, Totals};
 pub use collection::{CollectError, Collection};
 pub use describe::{Change, DescribeError};
+pub use erase::EraseError;
 pub use health::Health;
 pub use quarantine::{DecideError, Quarantined};
 pub use receive::{Receipt, Upload};
 pub use reindex::{Finding, Reindex, ReindexError};
 pub use shelves::Shelves;
+pub use trash::{Trash, TrashError};
 
 use crate::{
     catalog::{Catalog, CatalogError, RecordError},
@@ -38,6 +43,7 @@ pub struct Recordings {
     roller: Roller,
     reader: Reader,
     turns: Arc<turns::Turns>,
+    gates: Arc<gates::Gates>,
     settings: Settings,
 }
 
@@ -62,6 +68,6 @@ impl Recordings {
     /// The room of a house.
     #[must_use]
     pub fn new(shelves: Shelves, roller: Roller, reader: Reader, settings: Settings) -> Self {
-        Self { catalog: shelves.catalog.clone(), shelves, roller, reader, turns: Arc::default(), settings }
+        Self { catalog: shelves.catalog.clone(), shelves, roller, reader, turns: Arc::default(), gates: Arc::default(), settings }
     }
 }

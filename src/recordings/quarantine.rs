@@ -4,7 +4,7 @@ use std::io;
 
 use super::{ReceiveError, Recordings, turns};
 use crate::{
-    catalog::{CatalogError, FileRow, Whereabouts},
+    catalog::{CatalogError, FileRow, Held, Whereabouts},
     config::Role,
     ids::{FileId, FileName},
 };
@@ -26,6 +26,9 @@ pub enum DecideError {
     /// The file is not in quarantine (any more).
     #[error("this file is not in quarantine any more: it was released or discarded already")]
     Gone,
+    /// There is nothing to release it into.
+    #[error("{}", Held::Erased.explain())]
+    Erased,
     /// It is kept from whoever would decide.
     #[error("this file may hold a voice or a picture and is kept from researchers; ask an operator to decide")]
     KeptBack,
@@ -61,6 +64,10 @@ impl Recordings {
     pub async fn release(&self, role: Role, id: FileId) -> Result<(), DecideError> {
         let (held, _turn) = self.turn_of(role, id).await?;
         let Whereabouts::Quarantine(reason) = held.whereabouts else { return Err(DecideError::Gone) };
+        let _open = self.gates.enter(held.dataset).await;
+        if self.shelves.ledger.is_erased(held.dataset) {
+            return Err(DecideError::Erased);
+        }
         let row = self.catalog.release(id).await?.ok_or(DecideError::Gone)?;
         let (dataset, size) = (row.dataset, row.size);
         let moved = self.shelves.bring_home(row).await;

@@ -54,7 +54,7 @@ pub struct Receipt {
 }
 
 impl Recordings {
-    /// A new dataset for a device.
+    /// A new dataset for a device. Its uuid is drawn anew from so many that none that was erased comes again.
     ///
     /// # Errors
     /// [`RecordError`].
@@ -80,8 +80,10 @@ impl Recordings {
     pub fn receive(&self, device: DeviceId, dataset: DatasetId, uploads: Vec<Upload>) -> Result<Vec<Receipt>, ReceiveError> {
         let uploads = uploads.into_iter().map(Upload::finish).collect::<io::Result<Vec<_>>>()?;
         let _turn = wait(self.turns.take(uploads.iter().map(|upload| key(dataset, upload)).collect()));
-        let config = self.settings.now();
-        let files = uploads.iter().map(|upload| describe(device, dataset, upload, &config.storage)).collect();
+        // From here to the answer nobody erases the dataset: what is kept as its file is one of those that go with it, or is held.
+        let _open = wait(self.gates.enter(dataset));
+        let (config, is_erased) = (self.settings.now(), self.shelves.ledger.is_erased(dataset));
+        let files = uploads.iter().map(|upload| describe(device, dataset, upload, &config.storage, is_erased)).collect();
         let mut files = wait(self.catalog.record(files, config.limits.quota()))?;
         let mut made = Vec::new();
         if let Err(error) = self.place_all(&mut files, uploads, &mut made) {
@@ -161,15 +163,16 @@ impl Receipt {
     }
 }
 
-fn describe(device: DeviceId, dataset: DatasetId, upload: &Whole, config: &StorageConfig) -> NewFile {
+fn describe(device: DeviceId, dataset: DatasetId, upload: &Whole, config: &StorageConfig, is_erased: bool) -> NewFile {
     let extension = FileName::from_sent(&upload.sent_name).extension();
+    let unlisted = (!config.extensions.contains(&extension)).then_some(Held::Extension);
     NewFile {
         id: upload.id,
         dataset,
         device: Some(device),
         sent_name: upload.sent_name.clone(),
         digests: upload.received.digests(),
-        held: (!config.extensions.contains(&extension)).then_some(Held::Extension),
+        held: if is_erased { Some(Held::Erased) } else { unlisted },
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use super::shelves::{Shelves, is_there};
 use crate::{
-    catalog::{CatalogError, FileRow, FileState, NewFile, RecordError, Whereabouts},
+    catalog::{CatalogError, FileRow, FileState, Held, NewFile, RecordError, Whereabouts},
     config::Quota,
     ids::{DatasetId, FileId, FileName, Kind},
     storage::{Digester, Digests},
@@ -33,6 +33,8 @@ pub enum Finding {
     Returned(FileRow),
     /// A file was on its way in or out when the server was cut. Applied, it is finished first, as at a start.
     Interrupted(FileRow),
+    /// A folder of a dataset that was erased; a backup has brought it back. It is left alone: the server erases it when it starts.
+    Erased(PathBuf),
     /// Something that is no recording. It is left alone.
     Stray(PathBuf),
 }
@@ -44,10 +46,16 @@ impl fmt::Display for Finding {
             Self::Missing(row) => write!(f, "not on the disk (or of another size): {} of dataset {}", row.sent_name, row.dataset),
             Self::Returned(row) => write!(f, "lost, and there again: {} of dataset {}", row.sent_name, row.dataset),
             Self::Interrupted(row) => write!(f, "interrupted when the server was cut: {} of dataset {}", row.sent_name, row.dataset),
+            Self::Erased(path) => {
+                write!(f, "erased by a person, and there again: {}; the server removes it at its next start", path.display())
+            }
             Self::Stray(path) => write!(f, "not a recording, left alone: {}", path.display()),
         }
     }
 }
+
+/// What came for a dataset behind its end: that is no part of it.
+const HELD: Whereabouts = Whereabouts::Quarantine(Held::Erased);
 
 /// Compares disk and catalog, and mends the catalog. It never changes a recording.
 pub struct Reindex {
@@ -67,9 +75,13 @@ impl Reindex {
     /// [`ReindexError`].
     pub async fn look(&self) -> Result<Vec<Finding>, ReindexError> {
         let interrupted = self.shelves.catalog.unsettled().await?;
+        let is_erased = |row: &FileRow| self.shelves.ledger.is_erased(row.dataset) && row.whereabouts != HELD;
         let mut known: HashSet<_> = interrupted.iter().map(|row| self.shelves.path_of(row)).collect();
         let mut findings: Vec<_> = interrupted.into_iter().map(Finding::Interrupted).collect();
         for row in self.shelves.catalog.all_settled().await? {
+            if is_erased(&row) {
+                continue;
+            }
             let path = self.shelves.path_of(&row);
             match (row.state, is_there(&path, row.size)) {
                 (FileState::Lost, true) => findings.push(Finding::Returned(row)),
@@ -97,7 +109,7 @@ impl Reindex {
             Finding::Returned(row) => return Err(ReindexError::Changed(self.shelves.path_of(row).display().to_string())),
             Finding::Missing(row) => self.shelves.catalog.mark_lost(row).await?,
             Finding::Interrupted(_) => self.shelves.recover().await?,
-            Finding::Stray(_) => {}
+            Finding::Erased(_) | Finding::Stray(_) => {}
         }
         Ok(self.shelves.catalog.flush().await?)
     }
@@ -126,6 +138,10 @@ impl Reindex {
                 findings.push(Finding::Stray(folder.path()));
                 continue;
             };
+            if self.shelves.ledger.is_erased(dataset) {
+                findings.push(Finding::Erased(folder.path()));
+                continue;
+            }
             for file in fs::read_dir(folder.path())? {
                 let file = file?;
                 let path = file.path();

@@ -9,21 +9,23 @@ use super::ReceiveError;
 use crate::{
     catalog::{Catalog, FileRow, Whereabouts},
     ids::FileId,
+    ledger::Ledger,
     storage::{Storage, blocking, wait},
 };
 
-/// The shelves of the house: rows in the catalog, and the files that they speak of.
+/// The shelves of the house: rows in the catalog, the files that they speak of, and the ledger of what is there no more.
 #[derive(Clone)]
 pub struct Shelves {
     pub(super) catalog: Catalog,
     pub(super) storage: Storage,
+    pub(super) ledger: Ledger,
 }
 
 impl Shelves {
     /// The shelves of a house.
     #[must_use]
-    pub fn new(catalog: Catalog, storage: Storage) -> Self {
-        Self { catalog, storage }
+    pub fn new(catalog: Catalog, storage: Storage, ledger: Ledger) -> Self {
+        Self { catalog, storage, ledger }
     }
 
     /// Where a file lies, or is to lie.

@@ -17,8 +17,9 @@ use crate::{
     catalog::{Catalog, CatalogError},
     config::Settings,
     ids::DatasetId,
+    ledger::Ledger,
     metrics::{METRICS, RollLabels, RollOutcome},
-    storage::Storage,
+    storage::{Storage, blocking},
 };
 
 /// Why a zip does not hold everything. Cheap to clone: one roll answers everyone who waits for it.
@@ -65,6 +66,7 @@ impl From<ArchiveError> for RollError {
 pub struct Roller {
     catalog: Catalog,
     storage: Storage,
+    ledger: Ledger,
     schedule: Arc<schedule::Schedule>,
 }
 
@@ -73,7 +75,7 @@ pub struct Roller {
 pub enum Freshness {
     /// The published zip holds every file acknowledged before the question.
     Fresh,
-    /// There is no such dataset, or it has no files.
+    /// There is no such dataset, it lies in the trash, or it has no files.
     Nothing,
     /// It has files, and zips leave out every one of them.
     AllLeftOut,
@@ -84,8 +86,15 @@ pub enum Freshness {
 impl Roller {
     /// Starts the worker in `tasks`. It runs until `stop`.
     #[must_use]
-    pub fn start(catalog: Catalog, storage: Storage, settings: Settings, tasks: &TaskTracker, stop: CancellationToken) -> Self {
-        let roller = Self { catalog, storage, schedule: Arc::new(schedule::Schedule::new(settings, stop)) };
+    pub fn start(
+        catalog: Catalog,
+        storage: Storage,
+        ledger: Ledger,
+        settings: Settings,
+        tasks: &TaskTracker,
+        stop: CancellationToken,
+    ) -> Self {
+        let roller = Self { catalog, storage, ledger, schedule: Arc::new(schedule::Schedule::new(settings, stop)) };
         tasks.spawn(roller.clone().work(tasks.clone()));
         roller
     }
@@ -121,6 +130,22 @@ impl Roller {
             Ok(result) => result,
             Err(_elapsed) => Ok(Freshness::NotYet),
         }
+    }
+
+    /// Whether nothing of a dataset is to be sent: it lies in the trash, or was erased.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn is_withdrawn(&self, dataset: DatasetId) -> Result<bool, CatalogError> {
+        Ok(self.ledger.is_erased(dataset) || self.catalog.is_in_trash(dataset).await?)
+    }
+
+    /// Waits until the zip of a dataset that was erased is gone: where one is being rolled, behind its end.
+    ///
+    /// # Errors
+    /// [`RollError`].
+    pub async fn withdraw(&self, dataset: DatasetId) -> Result<(), RollError> {
+        self.schedule.ask(dataset).await
     }
 
     async fn wait_until_fresh(&self, dataset: DatasetId) -> Result<Freshness, RollError> {
@@ -166,10 +191,15 @@ impl Roller {
         }
     }
 
-    /// Rolls a dataset's zip if it is asked for or the policy says so.
+    /// Rolls a dataset's zip if it is asked for or the policy says so. Of one that was erased there is to be none.
     async fn look_at(&self, turn: &schedule::Turn) -> Result<policy::Verdict, RollError> {
-        self.catalog.flush().await?;
         let dataset = turn.dataset;
+        if self.ledger.is_erased(dataset) {
+            let storage = self.storage.clone();
+            blocking(move || storage.erase_zip(dataset)).await??;
+            return Ok(policy::Verdict::Roll);
+        }
+        self.catalog.flush().await?;
         let Some(state) = self.catalog.zip_state(dataset).await? else { return Ok(policy::Verdict::Wait) };
         let size = tokio::fs::metadata(self.storage.layout().zip(dataset)).await.map_or(0, |found| found.len());
         let verdict = if turn.asked { policy::Verdict::Roll } else { self.schedule.policy(turn, &state, size) };

@@ -10,9 +10,9 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Missing, MissingKind, burst::Burst, describe::describe, past::Past};
+use super::{Day, Missing, MissingKind, burst::Burst, calendar, describe::describe, past::Past};
 use crate::{
-    catalog::{Catalog, CatalogError, ToDescribe, now},
+    catalog::{Catalog, CatalogError, Millis, ToDescribe, now},
     config::Settings,
     ids::{DatasetId, DeviceId},
     storage::{Storage, blocking},
@@ -67,6 +67,14 @@ impl Reader {
     #[must_use]
     pub fn missing(&self) -> Arc<Missing> {
         self.missing.load_full()
+    }
+
+    /// What a device recorded on each day (UTC) from that of `from` to that of the moment before `to`.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn calendar(&self, device: DeviceId, from: Millis, to: Millis) -> Result<Vec<Day>, CatalogError> {
+        Ok(calendar(from, to - 1, &self.catalog.run_spans(device, from, to).await?))
     }
 
     /// Says that something is known to be missing: it is told no more.

@@ -17,8 +17,10 @@ use crate::{
     audit::Audit,
     catalog::{Catalog, CatalogError},
     config::Settings,
-    handshake::Handshake,
+    handshake::{Handshake, ShutOutError},
     http::{self, App, Limits, Passwords},
+    ledger::{self, Ledger},
+    participants::Participants,
     recordings::{ReceiveError, Recordings, Shelves},
     roller::Roller,
     runs::Reader,
@@ -34,6 +36,12 @@ pub enum ServeError {
     /// The catalog cannot be used.
     #[error("{0}; the catalog is uploads/.house/catalog.sqlite")]
     Catalog(#[from] CatalogError),
+    /// The ledger cannot be read: what was erased might come back.
+    #[error(transparent)]
+    Ledger(#[from] ledger::OpenError),
+    /// Who is shut out cannot be made sure of.
+    #[error("cannot make sure who is shut out: {0}")]
+    ShutOut(#[from] ShutOutError),
     /// What the last process left cannot be cleared up.
     #[error("cannot clear up after the last process: {0}")]
     Recover(#[from] ReceiveError),
@@ -102,15 +110,19 @@ impl House {
         let storage = Storage::open(Layout::new(&settings.now().storage.uploads), disk)?.with_handles(carried.files);
         let lock = storage.lock()?;
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let ledger = Ledger::open_as_it_is(Arc::clone(storage.disk()), &storage.layout().ledger())?;
         let catalog = Catalog::open(&storage.layout().catalog()).await?;
-        let roller = Roller::start(catalog.clone(), storage.clone(), settings.clone(), &tasks, stop.clone());
-        let shelves = Shelves::new(catalog.clone(), storage.clone());
+        let roller = Roller::start(catalog.clone(), storage.clone(), ledger.clone(), settings.clone(), &tasks, stop.clone());
+        let shelves = Shelves::new(catalog.clone(), storage.clone(), ledger.clone());
         shelves.recover().await?;
         let reader = Reader::start(catalog.clone(), storage.clone(), settings.clone(), &tasks, stop.clone());
         let recordings = Recordings::new(shelves, roller.clone(), reader.clone(), settings.clone());
+        recordings.hide_erased().await?;
         roller.mark_left_behind().await?;
-        let handshake = Handshake::new(catalog.clone(), settings.clone());
+        let handshake = Handshake::new(catalog.clone(), ledger, settings.clone());
+        handshake.agree_with_ledger().await?;
         warn_of_lockouts(&handshake).await?;
+        tasks.spawn(catalog.clone().keep_writing_uses(stop.clone()));
         tasks.spawn(supervisor::keep_telling(catalog.clone(), stop.clone()));
         let alerts = Alerts::start(catalog.clone(), settings.clone(), &tasks, &stop);
         let lookout = Lookout {
@@ -121,10 +133,13 @@ impl House {
             settings: settings.clone(),
         };
         lookout.start(&tasks, stop.clone());
+        let audit = Audit::new(catalog.clone());
+        tasks.spawn(recordings.clone().keep_erasing(audit.clone(), stop.clone()));
         let app = App {
             alerts,
-            audit: Audit::new(catalog.clone()),
+            audit,
             handshake,
+            participants: Participants::new(catalog.clone(), reader.clone()),
             recordings,
             roller,
             reader,
@@ -135,6 +150,7 @@ impl House {
             drafts: Arc::default(),
             last_look: Arc::default(),
             tasks: tasks.clone(),
+            stopping: CancellationToken::new(),
         };
         Ok(Self { app, catalog, connections: carried.connections, tasks, stop, _lock: lock })
     }
@@ -155,6 +171,7 @@ impl House {
         let mut door = Door::new(listener, self.connections, settings.clone());
         let under_way = door.serve(http::router(self.app.clone()), shutdown).await;
         supervisor::stopping();
+        self.app.stopping.cancel();
         let patience = settings.now().server.stop_time();
         if tokio::time::timeout(patience, door.turn_away(http::closed_router(), under_way)).await.is_err() {
             tracing::warn!("requests were still under way and have been cut; the watches send them again");

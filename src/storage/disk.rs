@@ -98,6 +98,14 @@ pub trait Disk: Send + Sync + 'static {
         }
     }
 
+    /// Removes a folder with everything in it; one that is gone already is fine. A symbolic link leads nowhere: it goes itself.
+    fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        match fs::remove_dir_all(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
+    }
+
     /// The room on the file system that holds `path`.
     fn free_space(&self, path: &Path) -> io::Result<FreeSpace> {
         let StatVfs { f_bavail, f_frsize, f_files, f_favail, f_blocks, .. } = statvfs(path)?;

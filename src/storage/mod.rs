@@ -2,6 +2,7 @@
 
 mod buffer;
 mod disk;
+mod erase;
 mod handles;
 mod incoming;
 mod open;
@@ -168,6 +169,10 @@ impl Storage {
 
     fn is_known_durable(&self, folder: &Path) -> bool {
         self.durable_folders.lock().unwrap_or_else(PoisonError::into_inner).contains(folder)
+    }
+
+    fn forget_durable(&self, folder: &Path) {
+        self.durable_folders.lock().unwrap_or_else(PoisonError::into_inner).remove(folder);
     }
 
     fn remember_durable(&self, folder: &Path) {

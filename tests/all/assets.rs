@@ -1,4 +1,4 @@
-//! The style sheet and the icon: kept for good, and never stale.
+//! The style sheet, the icon and the script: kept for good, and never stale.
 
 use reqwest::Response;
 
@@ -12,8 +12,8 @@ async fn get(base: &str, path: &str) -> Response {
 
 /// What a page links to under `/static/`.
 async fn linked(researcher: &Researcher) -> Vec<String> {
-    let page = researcher.get("/").await.text().await.expect("text");
-    let links = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let page = researcher.get("/tokenauth/check/").await.text().await.expect("text").replace(" src=\"", " href=\"");
+    let links = page.split(" href=\"").skip(1).filter_map(|rest| rest.split('"').next());
     links.filter(|link| link.starts_with("/static/")).map(str::to_owned).collect()
 }
 
@@ -23,8 +23,8 @@ async fn what_a_page_links_to_is_kept_for_good_with_nginx_and_without() {
     let nginx = Nginx::start(&house).await;
     for base in [house.url(""), nginx.base()] {
         let links = linked(&Researcher::new(base.clone())).await;
-        assert_eq!(links.len(), 2, "{links:?}");
-        for (link, kind) in links.iter().zip(["text/css; charset=utf-8", "image/svg+xml"]) {
+        assert_eq!(links.len(), 3, "{links:?}");
+        for (link, kind) in links.iter().zip(["text/css; charset=utf-8", "text/javascript; charset=utf-8", "image/svg+xml"]) {
             let answer = get(&base, link).await;
             assert_eq!(answer.status(), 200, "{link}");
             assert_eq!(answer.headers()["cache-control"], "public, max-age=31536000, immutable", "{link}");

@@ -137,7 +137,12 @@ async fn two_callers_of_one_identifier_need_an_override() {
     assert_eq!(refused.status(), 409);
     assert_eq!(refused.headers()["content-type"], "application/problem+json");
     assert_eq!(researcher.poll("w").await["status"], "pending");
-    assert_eq!(researcher.post(&format!("{grant}?override=true")).await, 204);
+    let long = "x".repeat(501);
+    for reason in ["", "&reason=", "&reason=%20ok%20", &format!("&reason={long}"), &format!("&reason={}", long.repeat(20))] {
+        assert_eq!(researcher.post(&format!("{grant}?override=true{reason}")).await, 400, "{} characters", reason.len());
+        assert_eq!(researcher.poll("w").await["status"], "pending");
+    }
+    assert_eq!(researcher.post(&format!("{grant}?override=true&reason=Both+are+the+kitchen%27s")).await, 204);
     assert_eq!(researcher.poll("w").await["status"], "grant");
     // With the token, what was known of its callers is forgotten.
     researcher.poll("w").await;

@@ -2,7 +2,8 @@
 
 use crate::support::{House, raw, until};
 
-const PAGES: [&str; 6] = ["/", "/tokenauth/check/", "/device/list/", "/recording/list/", "/quarantine/", "/settings/"];
+const PAGES: [&str; 8] =
+    ["/", "/tokenauth/check/", "/device/list/", "/participant/list/", "/recording/list/", "/quarantine/", "/trash/", "/settings/"];
 
 #[tokio::test]
 async fn every_page_wants_a_password_and_cannot_be_framed() {
@@ -110,10 +111,11 @@ async fn what_shuts_out_or_deletes_takes_two_clicks() {
         let poll = researcher.request("GET", "/tokenauth/request/?identifier=w").header("x-forwarded-for", caller);
         assert_eq!(poll.send().await.expect("an answer").status(), 200);
     }
+    let device = format!("/device/{}/", researcher.json("/api/v1/devices").await[0]["id"].as_str().expect("an id"));
     for (page, actions) in [
-        ("/device/list/", ["/revoke", "/end-older-tokens"].as_slice()),
+        (device.as_str(), ["/revoke", "/end-older-tokens", "/forget"].as_slice()),
         ("/quarantine/", &["/discard"]),
-        ("/tokenauth/check/", &["/grant?override=true"]),
+        ("/tokenauth/check/", &["/override", "/block"]),
     ] {
         let text = researcher.get(page).await.text().await.expect("text");
         for action in actions {
@@ -197,10 +199,22 @@ async fn html_in_a_name_is_shown_as_text() {
     watch.upload(&uuid, &format!("{evil}.csv"), "1").await;
     watch.upload(&uuid, &format!("{evil}.exe"), "1").await;
     house.researcher().poll("<img src=x>").await;
+    house.researcher().poll("<img src=y>").await;
+    let blocked = house.researcher().request_of("<img src=y>").await["id"].as_str().expect("an id").to_owned();
+    assert_eq!(house.researcher().post(&format!("/api/v1/requests/{blocked}/block")).await, 204);
     let recording = format!("/recording/{uuid}/");
-    for page in PAGES.into_iter().chain([recording.as_str(), "/recording/list/?q=%3Cscript%3E"]) {
+    let id = house.researcher().json("/api/v1/devices").await[0]["id"].as_str().expect("an id").to_owned();
+    let device = format!("/device/{id}/");
+    let said = serde_json::json!({"name": evil, "note": evil});
+    let patched = house.researcher().request("PATCH", &format!("/api/v1/devices/{id}")).json(&said).send().await.expect("an answer");
+    assert_eq!(patched.status(), 200);
+    for page in PAGES.into_iter().chain([recording.as_str(), device.as_str(), "/recording/list/?q=%3Cscript%3E"]) {
         let text = house.researcher().get(page).await.text().await.expect("text");
-        assert!(!text.contains("<script") && !text.contains("<img"), "{page}");
+        // The only script is ours, and its text stands elsewhere.
+        let scripts = text.matches("<script").count();
+        assert_eq!(scripts, text.matches("<script src=\"/static/live.js?v=").count(), "{page}");
+        assert_eq!(scripts, text.matches(" defer></script>").count(), "{page}");
+        assert!(!text.contains("<img"), "{page}");
     }
 }
 

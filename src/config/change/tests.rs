@@ -9,8 +9,8 @@ const PASSWORD: &str = "correct horse battery staple";
 
 fn filled() -> String {
     SAMPLE
-        .replace("secret: \"\"", "secret: kUUI6oPpkMn1pfXWbmdS8eWTNbzTqaHO5Vl8aMRCXwY=")
-        .replace("password: \"\"", &format!("password: {PASSWORD}"))
+        .replace(" secret: \"\"", " secret: kUUI6oPpkMn1pfXWbmdS8eWTNbzTqaHO5Vl8aMRCXwY=")
+        .replace(" password: \"\"", &format!(" password: {PASSWORD}"))
 }
 
 fn standing(text: &str) -> Standing {
@@ -105,15 +105,15 @@ fn every_problem_stands_at_its_field() {
     let refusal = change(&filled(), &typed).map(|_| ()).expect_err("problems").0;
     let mut fields: Vec<_> = refusal.keys().map(String::as_str).collect();
     fields.sort_unstable();
-    assert_eq!(fields, ["limits.connections", "server.trusted_proxies", "new.name", "new.password"]);
+    assert_eq!(fields, ["limits.connections", "new.name", "new.password", "server.trusted_proxies"]);
     assert!(refusal["server.trusted_proxies"][0].starts_with("line 2: "), "{refusal:?}");
 }
 
 #[test]
 fn users_come_change_and_go_and_their_neighbours_stay() {
     let text = filled().replace(
-        "\nlog:",
-        "  # of the other house\n  - name: other\n    role: researcher # for now\n    password: tuesday umbrella quartz lantern\n\nlog:",
+        "\nalerts:",
+        "  # of the other house\n  - name: other\n    role: researcher # for now\n    password: tuesday umbrella quartz lantern\n\nalerts:",
     );
     let new = [("new.name", "third"), ("new.role", "researcher"), ("new.password", "winter gravel marble anchor")];
     assert_eq!(lines(&text, &new), ["+  - name: third", "+    role: researcher", "+    password: winter gravel marble anchor"]);

@@ -9,6 +9,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use crate::{
     alerts::{Channel, Failure},
     catalog::{Arrivals, Counts, Millis, now},
+    handshake::OpenRequest,
     http::{
         drawing::{Chart, Squares},
         error::Problem,
@@ -25,6 +26,8 @@ use crate::{
 const DAY: Millis = 24 * 60 * 60 * 1000;
 /// Days in the drawing.
 const DAYS: Millis = 14;
+/// A disk that is full later is not full for as long as anybody plans.
+const FAR: Millis = 100 * 365 * DAY;
 /// Errors on the page.
 const ERRORS: usize = 5;
 
@@ -32,6 +35,10 @@ const ERRORS: usize = 5;
 #[template(path = "admin/front.html")]
 pub struct FrontPage {
     admin: Admin,
+    /// The number of the change at the door that the page shows.
+    seen: u64,
+    /// Who waits for a person.
+    waiting: Vec<OpenRequest>,
     counts: Counts,
     totals: Totals,
     came: Came,
@@ -60,13 +67,15 @@ struct Invitation {
 
 pub async fn page(admin: Admin, State(app): State<App>, headers: HeaderMap) -> Result<Page<FrontPage>, Problem> {
     let (totals, disk, counts) = (app.recordings.totals().await?, app.recordings.free_space().await?, app.recordings.counts().await?);
+    let seen = *app.handshake.changes().borrow();
+    let waiting = app.handshake.requests().await?.into_iter().filter(|open| open.request.granted_at.is_none()).collect();
     let came = came(&app.recordings).await?;
-    let full_at = app.recordings.full_at(disk.bytes).await?;
+    let full_at = app.recordings.full_at(disk.bytes).await?.filter(|at| at - now() < FAR);
     let errors = recent::errors().into_iter().take(ERRORS).collect();
     let mute = [Channel::Mail, Channel::Webhook].into_iter().filter_map(|channel| app.alerts.last_error(channel)).collect();
     let missing = app.reader.missing();
     let first = (counts.devices + counts.revoked == 0).then(|| invitation(&headers));
-    Ok(Page(FrontPage { admin, counts, totals, came, disk, full_at, missing, errors, mute, first }))
+    Ok(Page(FrontPage { admin, seen, waiting, counts, totals, came, disk, full_at, missing, errors, mute, first }))
 }
 
 /// The name under which the researcher's browser has found the server: a watch finds it under that, too.

@@ -5,12 +5,15 @@ pub mod alerts;
 pub mod audit;
 pub mod devices;
 pub mod front;
+pub mod live;
 pub mod missing;
+pub mod participants;
 pub mod quarantine;
 pub mod recordings;
 pub mod requests;
 pub mod settings;
 mod table;
+pub mod trash;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 

@@ -17,7 +17,7 @@ use crate::{
         passwords::Admin,
         state::App,
     },
-    ids::{DatasetId, DeviceId, FileId, Identifier},
+    ids::{DatasetId, DeviceId, FileId},
     recordings::{DecideError, Quarantined, Recordings},
 };
 
@@ -60,13 +60,13 @@ impl QuarantineView {
 pub struct QuarantinePage {
     admin: Admin,
     quarantine: QuarantineView,
-    watches: HashMap<DeviceId, Identifier>,
+    watches: HashMap<DeviceId, String>,
 }
 
 impl QuarantinePage {
-    /// What the watch that brought a file calls itself.
+    /// The name of the watch that brought a file.
     fn watch(&self, device: &DeviceId) -> &str {
-        self.watches.get(device).map_or("a watch", Identifier::alias)
+        self.watches.get(device).map_or("a watch", String::as_str)
     }
 }
 
@@ -101,7 +101,7 @@ pub async fn page(
     State(recordings): State<Recordings>,
     State(handshake): State<Handshake>,
 ) -> Result<Page<QuarantinePage>, Problem> {
-    let watches = handshake.devices().await?.into_iter().map(|device| (device.id, device.identifier)).collect();
+    let watches = handshake.devices_in_quarantine().await?.into_iter().map(|device| (device.id, device.watch().to_owned())).collect();
     let quarantine = view(&recordings, &admin).await?;
     Ok(Page(QuarantinePage { admin, quarantine, watches }))
 }

@@ -14,10 +14,11 @@ impl Scene {
         let places = [
             ("{uuid}", vec![self.uuid.clone(), self.damaged.clone()]),
             ("{id}", held),
+            ("{span}", vec!["1".to_owned()]),
             ("{*path}", uploads.map(|address| address.replace("/uploads/", "")).collect()),
         ];
         let mut addresses = Vec::new();
-        for route in routes() {
+        for route in routes().into_iter().filter(|route| *route != WITHOUT_END) {
             let mut spelled = vec![route.to_owned()];
             for (place, values) in &places {
                 spelled = spelled.iter().flat_map(|path| values.iter().map(move |value| path.replace(place, value))).collect();
@@ -57,6 +58,9 @@ async fn ask(researcher: &Researcher, method: &Method, address: &str) -> Respons
     };
     request.send().await.expect("an answer")
 }
+
+/// Tells a page that is open the numbers of changes, for as long as it is open.
+const WITHOUT_END: &str = "/tokenauth/check/events";
 
 /// The paths in `src/http/mod.rs`.
 fn routes() -> Vec<&'static str> {

@@ -150,6 +150,10 @@ impl Disk for WatchedDisk {
         self.step(Call::Remove(path.into()), || RealDisk.remove(path))
     }
 
+    fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        self.step(Call::Remove(path.into()), || RealDisk.remove_folder(path))
+    }
+
     fn free_space(&self, path: &Path) -> io::Result<FreeSpace> {
         let told = *self.free.lock().expect("free");
         told.map_or_else(|| RealDisk.free_space(path), Ok)

@@ -1,6 +1,6 @@
 // A house to test: the real program, in a folder of its own, on a port of its own.
 
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -72,6 +72,13 @@ export class House {
     const answer = await fetch(this.base + address, { method, headers: { authorization } })
     if (!answer.ok) throw new Error(`${method} ${address}: ${answer.status} ${await answer.text()}`)
     return answer.status === 204 ? undefined : answer.json()
+  }
+
+  // Changes the catalog behind the house's back, once `there` counts something: time that a test cannot wait for.
+  async sql(statement, there) {
+    const ask = (text) => execFileSync('sqlite3', ['-cmd', '.timeout 5000', path.join(this.folder, 'uploads/.house/catalog.sqlite'), text], { encoding: 'utf8' })
+    await until('there is something to change', () => Number(ask(there)) > 0)
+    ask(statement)
   }
 
   // Grants what asks under this identifier, without a page.

@@ -11,7 +11,7 @@ use super::{
     search::{Search, wearer},
 };
 use crate::{
-    http::{error::Problem, extract::Form, passwords::Admin, state::App},
+    http::{admin::trash::put_into_trash, error::Problem, extract::Form, passwords::Admin, state::App},
     ids::DatasetId,
     recordings::Change,
 };
@@ -23,7 +23,7 @@ const MOST: u32 = 10_000;
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct Bulk {
-    /// `tag`, `untag`, `verdict` or `participant`.
+    /// `tag`, `untag`, `verdict`, `participant` or `delete`.
     act: String,
     /// Those that are ticked.
     uuid: Vec<String>,
@@ -39,9 +39,13 @@ pub struct Bulk {
 
 /// `POST /recording/bulk`: carries it out and comes back to the list.
 pub async fn change(admin: Admin, State(app): State<App>, Form(bulk): Form<Bulk>) -> Result<Response, Problem> {
-    let (change, search) = (bulk.change()?, bulk.search()?);
-    let chosen = bulk.chosen(&app, &search).await?;
-    apply(&app, &admin, &chosen, &change).await?;
+    let search = bulk.search()?;
+    if bulk.act == "delete" {
+        put_into_trash(&app, &admin, &bulk.chosen(&app, &search).await?).await?;
+    } else {
+        let change = bulk.change()?;
+        apply(&app, &admin, &bulk.chosen(&app, &search).await?, &change).await?;
+    }
     Ok(Redirect::to(&search.address(None)).into_response())
 }
 

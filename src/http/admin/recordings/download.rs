@@ -16,7 +16,7 @@ use crate::{
     audit::Action,
     http::{
         error::Problem,
-        extract::{Form, Params},
+        extract::{Form, ManyParams},
         limits::DownloadPlace,
         passwords::Admin,
         state::App,
@@ -33,7 +33,7 @@ pub async fn chosen(admin: Admin, State(app): State<App>, Form(bulk): Form<Bulk>
 }
 
 /// `GET /api/v1/datasets.zip?uuid=…&uuid=…`, or `?which=all&search=` and a search as its query.
-pub async fn named(admin: Admin, State(app): State<App>, Params(bulk): Params<Bulk>) -> Result<Response, Problem> {
+pub async fn named(admin: Admin, State(app): State<App>, ManyParams(bulk): ManyParams<Bulk>) -> Result<Response, Problem> {
     take_home(&admin, &app, &bulk).await
 }
 

@@ -4,5 +4,5 @@ pub mod bulk;
 pub mod download;
 pub mod list;
 pub mod one;
-mod search;
+pub mod search;
 mod views;

@@ -194,8 +194,11 @@ async fn show(admin: Admin, app: &App, uuid: DatasetId, overtaken: Option<Descri
 }
 
 async fn contents(recordings: &Recordings, uuid: DatasetId, admin: &Admin) -> Result<ContentsView, Problem> {
-    let found = recordings.contents(uuid, admin.role).await?;
-    found.map(ContentsView::of).ok_or_else(|| Problem::not_found("recording"))
+    match recordings.contents(uuid, admin.role).await? {
+        Some(found) => Ok(ContentsView::of(found)),
+        // Perhaps it can be said why.
+        None => Err(recordings.known(uuid).await.map_or_else(Problem::from, |_| Problem::not_found("recording"))),
+    }
 }
 
 fn back(uuid: DatasetId) -> Redirect {

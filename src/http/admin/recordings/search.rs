@@ -74,12 +74,7 @@ impl Search {
     /// # Errors
     /// 400 for a key that was cut.
     pub fn key(&self) -> Result<Option<PageKey>, Problem> {
-        let parse = |text: &str| {
-            let (value, number) = text.split_once('.')?;
-            Some(PageKey { value: value.parse().ok()?, number: number.parse().ok()? })
-        };
-        let broken = || Problem::malformed("this page key is broken; start again at the first page");
-        given(&self.after).map(|text| parse(text).ok_or_else(broken)).transpose()
+        given(&self.after).map(key_of).transpose()
     }
 
     /// What was typed into a field, for the form that shows it again.
@@ -138,6 +133,13 @@ impl Search {
 /// The words of a page's key.
 pub fn key_text(key: PageKey) -> String {
     format!("{}.{}", key.value, key.number)
+}
+
+/// The key that these words say.
+pub fn key_of(text: &str) -> Result<PageKey, Problem> {
+    let numbers = text.split_once('.').and_then(|(value, number)| Some((value.parse().ok()?, number.parse().ok()?)));
+    let (value, number) = numbers.ok_or_else(|| Problem::malformed("this page key is broken; start again at the first page"))?;
+    Ok(PageKey { value, number })
 }
 
 /// Who wore a device, as a field says it.

@@ -45,6 +45,11 @@ pub struct DatasetView {
     pub zip_is_fresh: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zip_error: Option<String>,
+    /// Since when it lies in the trash, and who put it there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<Millis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted_by: Option<String>,
 }
 
 /// Who wore a watch.
@@ -98,6 +103,7 @@ pub struct ZipView {
 impl DatasetView {
     pub fn of(listed: Listed) -> Self {
         let Listed { dataset, tags } = listed;
+        let (deleted_at, deleted_by) = dataset.deleted.clone().unzip();
         Self {
             watch: dataset.watch().map(str::to_owned),
             uuid: dataset.uuid,
@@ -121,6 +127,8 @@ impl DatasetView {
             revision: dataset.notes.revision,
             zip_is_fresh: dataset.zip_is_fresh,
             zip_error: dataset.zip_error,
+            deleted_at,
+            deleted_by,
         }
     }
 
@@ -173,6 +181,12 @@ impl ContentsView {
     /// The files that the page shows.
     pub fn shown(&self) -> &[FileView] {
         &self.file_list[..self.file_list.len().min(FILES_SHOWN)]
+    }
+
+    /// How many files came since it lies in the trash.
+    pub fn came_since(&self) -> usize {
+        let deleted_at = self.dataset.deleted_at.unwrap_or(Millis::MAX);
+        self.file_list.iter().filter(|file| file.received_at > deleted_at).count()
     }
 
     /// How many files are not on the disk.

@@ -1,0 +1,124 @@
+//! Erasing: the rows of a dataset go. Where a watch brings more for one that was erased, its file is held, and all that is there of
+//! the dataset is a stub: a row without a number, which no list shows.
+
+use std::collections::HashMap;
+
+use sqlx::{QueryBuilder, Row, SqliteConnection};
+
+use super::{
+    Catalog, CatalogError, FileRow, FileState, arrivals,
+    columns::{LISTED_AT_ONCE, parsed, push_list, to_i64},
+    now, words,
+};
+use crate::ids::{DatasetId, DeviceId};
+
+/// Everything that goes with a dataset, also what is in quarantine; what came behind its end stays there.
+const ITS_FILES: &str = "SELECT * FROM files WHERE dataset = $1 AND (held IS NULL OR held <> 'erased')";
+
+impl Catalog {
+    /// Every file that goes with a dataset, however far it has come.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn files_to_erase(&self, dataset: DatasetId) -> Result<Vec<FileRow>, CatalogError> {
+        let rows = sqlx::query(ITS_FILES).bind(dataset.to_string()).fetch_all(&self.read).await?;
+        Ok(rows.iter().map(FileRow::read).collect::<Result<_, _>>()?)
+    }
+
+    /// Those of the datasets that are more than a stub.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn known_among(&self, datasets: &[DatasetId]) -> Result<Vec<DatasetId>, CatalogError> {
+        let mut known = Vec::new();
+        for some in datasets.chunks(LISTED_AT_ONCE) {
+            let mut query = QueryBuilder::new("SELECT uuid FROM datasets WHERE number IS NOT NULL AND uuid IN (");
+            push_list(&mut query, some);
+            for row in query.push(")").build().fetch_all(&self.read).await? {
+                known.push(parsed(&row, "uuid")?);
+            }
+        }
+        Ok(known)
+    }
+
+    /// Removes every row of a dataset, and whatever people said of it: in the audit trail stays who did what, and no detail.
+    /// `false` if there was none. It may be done again, and goes on then.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn erase(&self, dataset: DatasetId) -> Result<bool, CatalogError> {
+        // A few at a time: uploads wait for the same lock.
+        while self.erase_some_files(dataset).await? {}
+        let (mut tx, _place) = self.writing_aside().await?;
+        let number = sqlx::query("SELECT number FROM datasets WHERE uuid = $1").bind(dataset.to_string()).fetch_optional(&mut *tx).await?;
+        let number: Option<i64> = number.map(|row| row.try_get("number")).transpose()?.flatten();
+        if let Some(number) = number {
+            words::forget(&mut tx, number).await?;
+        }
+        // What is held for the stub must wait for it.
+        sqlx::query("PRAGMA defer_foreign_keys = ON").execute(&mut *tx).await?;
+        for statement in [
+            "DELETE FROM tags WHERE dataset = $1",
+            "DELETE FROM texts WHERE dataset = $1",
+            "DELETE FROM alerts WHERE subject = $1",
+            "DELETE FROM settled WHERE subject = $1",
+            "UPDATE audit SET detail = '' WHERE subject = $1",
+            // The subject may be one of its files.
+            "UPDATE audit SET detail = '', subject = $1 WHERE subject > $1 || '/' AND subject < $1 || '0'",
+            "UPDATE devices SET datasets = datasets - 1 WHERE id = (SELECT device FROM datasets WHERE uuid = $1)",
+            "DELETE FROM datasets WHERE uuid = $1",
+        ] {
+            sqlx::query::<sqlx::Sqlite>(statement).bind(dataset.to_string()).execute(&mut *tx).await?;
+        }
+        insert_stub(&mut tx, dataset, "WHERE EXISTS (SELECT 1 FROM files WHERE dataset = $1)").await?;
+        tx.commit().await?;
+        Ok(number.is_some())
+    }
+
+    async fn erase_some_files(&self, dataset: DatasetId) -> Result<bool, CatalogError> {
+        let (mut tx, _place) = self.writing_aside().await?;
+        let mut query = QueryBuilder::new("DELETE FROM files WHERE id IN (SELECT id FROM files WHERE dataset = ");
+        query.push_bind(dataset.to_string()).push(" AND (held IS NULL OR held <> 'erased') LIMIT ");
+        query.push_bind(to_i64(LISTED_AT_ONCE as u64)).push(") RETURNING *");
+        let rows = query.build().fetch_all(&mut *tx).await?;
+        let mut loads = HashMap::<DeviceId, (i64, i64)>::new();
+        for file in rows.iter().map(FileRow::read) {
+            let file = file?;
+            if file.state == FileState::Placing {
+                arrivals::take_back(&mut tx, &file).await?;
+            }
+            if let Some(device) = file.device {
+                let load = loads.entry(device).or_default();
+                *load = (load.0 + 1, load.1 + to_i64(file.size));
+            }
+        }
+        for (device, (files, bytes)) in loads {
+            let give_back = "UPDATE devices SET files = files - $2, bytes = bytes - $3 WHERE id = $1";
+            sqlx::query(give_back).bind(device.to_string()).bind(files).bind(bytes).execute(&mut *tx).await?;
+        }
+        tx.commit().await?;
+        Ok(!rows.is_empty())
+    }
+}
+
+/// Makes sure that a file can be held for a dataset that was erased.
+pub(super) async fn keep_stub(tx: &mut SqliteConnection, dataset: DatasetId) -> Result<(), sqlx::Error> {
+    insert_stub(tx, dataset, "WHERE TRUE").await
+}
+
+/// Removes a stub that nothing is held for any more.
+pub(super) async fn drop_stub(tx: &mut SqliteConnection, dataset: DatasetId) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM datasets WHERE uuid = $1 AND number IS NULL AND NOT EXISTS (SELECT 1 FROM files WHERE dataset = $1)")
+        .bind(dataset.to_string())
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// In the trash, so that nothing is made of it; without a number, so that it is not shown there.
+async fn insert_stub(tx: &mut SqliteConnection, dataset: DatasetId, when: &'static str) -> Result<(), sqlx::Error> {
+    let insert = "INSERT INTO datasets (uuid, created_at, updated_at, deleted_at, described) SELECT $1, $2, $2, $2, 0";
+    let query = sqlx::query(sqlx::AssertSqlSafe(format!("{insert} {when} ON CONFLICT DO NOTHING")));
+    query.bind(dataset.to_string()).bind(now()).execute(tx).await?;
+    Ok(())
+}

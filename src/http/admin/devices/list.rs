@@ -1,0 +1,101 @@
+//! The list of devices: a page, and JSON.
+
+use askama::Template;
+use axum::{
+    Json,
+    extract::State,
+    http::header::LINK,
+    response::{IntoResponse, Response},
+};
+use percent_encoding::utf8_percent_encode;
+use serde::Deserialize;
+
+use super::views::DeviceView;
+use crate::{
+    catalog::{DeviceFilter, DeviceKey},
+    handshake::Handshake,
+    http::{
+        admin::SEGMENT,
+        error::Problem,
+        extract::Params,
+        html::{Page, filters},
+        passwords::Admin,
+    },
+};
+
+/// Devices on one page.
+const PAGE: u32 = 50;
+/// Devices in one answer to a script.
+const JSON_PAGE: u32 = 1000;
+
+/// Which devices, as an address says it. Fields that are empty say nothing.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Search {
+    q: String,
+    state: String,
+    after: String,
+}
+
+#[derive(Template)]
+#[template(path = "admin/devices.html")]
+pub struct DevicesPage {
+    admin: Admin,
+    search: Search,
+    devices: Vec<DeviceView>,
+    next: Option<String>,
+}
+
+impl Search {
+    fn filter(&self) -> Result<DeviceFilter, Problem> {
+        let revoked = match self.state.as_str() {
+            "" => None,
+            "in" => Some(false),
+            "revoked" => Some(true),
+            _ => return Err(Problem::malformed("state: write in or revoked, or nothing for both")),
+        };
+        Ok(DeviceFilter { text: Some(self.q.trim().to_owned()).filter(|text| !text.is_empty()), revoked })
+    }
+
+    fn key(&self) -> Result<Option<DeviceKey>, Problem> {
+        let parse = |text: &str| {
+            let (at, id) = text.split_once('.')?;
+            Some(DeviceKey { at: at.parse().ok()?, id: id.parse().ok()? })
+        };
+        if self.after.is_empty() {
+            return Ok(None);
+        }
+        parse(&self.after).map(Some).ok_or_else(|| Problem::malformed("this page key is broken; start again at the first page"))
+    }
+
+    fn is_narrow(&self) -> bool {
+        !self.q.trim().is_empty() || !self.state.is_empty()
+    }
+
+    fn query(&self, after: Option<&str>) -> String {
+        let pairs = [("q", self.q.trim()), ("state", &self.state), ("after", after.unwrap_or_default())];
+        let said = pairs.into_iter().filter(|(_, value)| !value.is_empty());
+        said.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, SEGMENT))).collect::<Vec<_>>().join("&")
+    }
+}
+
+pub async fn page(admin: Admin, State(handshake): State<Handshake>, Params(search): Params<Search>) -> Result<Page<DevicesPage>, Problem> {
+    let (devices, next) = find(&handshake, &search, PAGE).await?;
+    Ok(Page(DevicesPage { admin, search, devices, next }))
+}
+
+/// An array; the address of the next page stands in the header `Link`, as RFC 8288 has it.
+pub async fn json(_: Admin, State(handshake): State<Handshake>, Params(search): Params<Search>) -> Result<Response, Problem> {
+    let (devices, next) = find(&handshake, &search, JSON_PAGE).await?;
+    let link = next.map(|key| [(LINK, format!("</api/v1/devices?{}>; rel=\"next\"", search.query(Some(&key))))]);
+    Ok((axum::response::AppendHeaders(link.into_iter().flatten()), Json(devices)).into_response())
+}
+
+async fn find(handshake: &Handshake, search: &Search, page: u32) -> Result<(Vec<DeviceView>, Option<String>), Problem> {
+    // One more than is shown tells whether there is a next page.
+    let mut found = handshake.devices(&search.filter()?, search.key()?, page + 1).await?;
+    let more = found.len() > page as usize;
+    found.truncate(page as usize);
+    let next = found.last().filter(|_| more).map(DeviceKey::of).map(|key| format!("{}.{}", key.at, key.id));
+    Ok((found.into_iter().map(DeviceView::of).collect(), next))
+}

@@ -1,0 +1,186 @@
+//! The trash: what was deleted, restored or erased; and devices and participants that are to be forgotten.
+
+use askama::Template;
+use axum::{Json, extract::State, http::StatusCode, response::Redirect};
+use serde::{Deserialize, Serialize};
+
+use super::recordings::search::{key_of, key_text};
+use crate::{
+    audit::Action,
+    catalog::{Dataset, Millis, PageKey},
+    http::{
+        auth::Operator,
+        error::Problem,
+        extract::{Id, Params},
+        html::{Page, filters},
+        passwords::Admin,
+        state::App,
+    },
+    ids::{DatasetId, DeviceId, ParticipantId},
+    recordings::Recordings,
+};
+
+/// Datasets on one page.
+const PAGE: u32 = 50;
+
+/// Which page.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct At {
+    after: String,
+}
+
+/// A dataset in the trash, as JSON. Times are milliseconds since 1970 (UTC).
+#[derive(Serialize)]
+pub struct DeletedView {
+    uuid: DatasetId,
+    title: String,
+    watch: Option<String>,
+    deleted_at: Millis,
+    /// The user's name; empty for the house itself.
+    deleted_by: String,
+    /// When it goes for good, if nothing comes to it.
+    goes_at: Millis,
+    /// Whether a watch brought something since.
+    came_since: bool,
+    files: u64,
+    bytes: u64,
+}
+
+/// One page of the trash.
+#[derive(Serialize)]
+pub struct TrashView {
+    datasets: Vec<DeletedView>,
+    /// How many there are in all.
+    total: u64,
+    /// Bytes of their files.
+    bytes: u64,
+    /// The key of the next page, for `after`; none on the last one.
+    next: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "admin/trash.html")]
+pub struct TrashPage {
+    admin: Admin,
+    trash: TrashView,
+    days: u64,
+    goes_on: bool,
+}
+
+impl DeletedView {
+    fn of((dataset, goes_at): (Dataset, Millis)) -> Option<Self> {
+        let watch = dataset.watch().map(str::to_owned);
+        let (deleted_at, deleted_by) = dataset.deleted?;
+        let came_since = dataset.updated_at > deleted_at;
+        let (uuid, title, files, bytes) = (dataset.uuid, dataset.notes.title, dataset.files, dataset.bytes);
+        Some(Self { uuid, title, watch, deleted_at, deleted_by, goes_at, came_since, files, bytes })
+    }
+}
+
+async fn view(recordings: &Recordings, at: &At) -> Result<TrashView, Problem> {
+    let key = if at.after.is_empty() { None } else { Some(key_of(&at.after)?) };
+    // One more than is shown tells whether there is a next page.
+    let mut trash = recordings.trash(key, PAGE + 1).await?;
+    let more = trash.datasets.len() > PAGE as usize;
+    trash.datasets.truncate(PAGE as usize);
+    let key = |(dataset, _): &(Dataset, Millis)| Some(PageKey { value: dataset.deleted.as_ref()?.0, number: dataset.number });
+    let next = trash.datasets.last().filter(|_| more).and_then(key).map(key_text);
+    let datasets = trash.datasets.into_iter().filter_map(DeletedView::of).collect();
+    Ok(TrashView { datasets, total: trash.total, bytes: trash.bytes, next })
+}
+
+pub async fn page(admin: Admin, State(app): State<App>, Params(at): Params<At>) -> Result<Page<TrashPage>, Problem> {
+    let (trash, days) = (view(&app.recordings, &at).await?, app.settings.now().trash.days);
+    Ok(Page(TrashPage { admin, trash, days, goes_on: !at.after.is_empty() }))
+}
+
+pub async fn list(_: Admin, State(recordings): State<Recordings>, Params(at): Params<At>) -> Result<Json<TrashView>, Problem> {
+    view(&recordings, &at).await.map(Json)
+}
+
+/// Puts recordings into the trash, and notes it.
+pub async fn put_into_trash(app: &App, admin: &Admin, datasets: &[DatasetId]) -> Result<(), Problem> {
+    let deleted = app.recordings.delete(datasets, &admin.name).await?;
+    let subjects: Vec<_> = deleted.iter().map(ToString::to_string).collect();
+    app.audit.note_all(&admin.name, Action::Deleted, &subjects, "").await;
+    Ok(())
+}
+
+/// `DELETE /api/v1/datasets/{uuid}`.
+pub async fn delete(admin: Admin, State(app): State<App>, Id(uuid): Id<DatasetId>) -> Result<StatusCode, Problem> {
+    app.recordings.known(uuid).await?;
+    put_into_trash(&app, &admin, &[uuid]).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /recording/{uuid}/delete`.
+pub async fn delete_on_page(admin: Admin, app: State<App>, Id(uuid): Id<DatasetId>) -> Result<Redirect, Problem> {
+    delete(admin, app, Id(uuid)).await?;
+    Ok(Redirect::to(&format!("/recording/{uuid}/")))
+}
+
+/// `POST /api/v1/datasets/{uuid}/restore`.
+pub async fn restore(admin: Admin, State(app): State<App>, Id(uuid): Id<DatasetId>) -> Result<StatusCode, Problem> {
+    if app.recordings.restore(uuid).await? {
+        app.audit.note(&admin.name, Action::Restored, uuid, "").await;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /recording/{uuid}/restore`.
+pub async fn restore_on_page(admin: Admin, app: State<App>, Id(uuid): Id<DatasetId>) -> Result<Redirect, Problem> {
+    restore(admin, app, Id(uuid)).await?;
+    Ok(Redirect::to(&format!("/recording/{uuid}/")))
+}
+
+/// `POST /trash/{uuid}/restore`.
+pub async fn restore_in_list(admin: Admin, app: State<App>, id: Id<DatasetId>) -> Result<Redirect, Problem> {
+    restore(admin, app, id).await?;
+    Ok(Redirect::to("/trash/"))
+}
+
+/// `DELETE /api/v1/trash/{uuid}`: erases what lies in the trash before its time. On a task of its own: a browser that goes away must
+/// not cancel it half way.
+pub async fn erase(Operator(admin): Operator, State(app): State<App>, Id(uuid): Id<DatasetId>) -> Result<StatusCode, Problem> {
+    let (recordings, audit) = (app.recordings.clone(), app.audit.clone());
+    let erased = app.tasks.spawn(async move { recordings.erase_now(uuid, &admin.name, &audit).await });
+    erased.await.map_err(|error| Problem::internal(&error))??;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /trash/{uuid}/erase`.
+pub async fn erase_on_page(operator: Operator, app: State<App>, id: Id<DatasetId>) -> Result<Redirect, Problem> {
+    erase(operator, app, id).await?;
+    Ok(Redirect::to("/trash/"))
+}
+
+/// `POST /api/v1/devices/{id}/forget`.
+pub async fn forget_device(admin: Admin, State(app): State<App>, Id(id): Id<DeviceId>) -> Result<StatusCode, Problem> {
+    if !app.handshake.forget(id, &admin.name).await? {
+        return Err(Problem::not_found("device"));
+    }
+    app.audit.note(&admin.name, Action::Forgotten, id, "").await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /device/{id}/forget`.
+pub async fn forget_device_on_page(admin: Admin, app: State<App>, id: Id<DeviceId>) -> Result<Redirect, Problem> {
+    forget_device(admin, app, id).await?;
+    Ok(Redirect::to("/device/list/"))
+}
+
+/// `POST /api/v1/participants/{id}/forget`.
+pub async fn forget_participant(admin: Admin, State(app): State<App>, Id(id): Id<ParticipantId>) -> Result<StatusCode, Problem> {
+    if !app.recordings.forget_participant(id, &admin.name).await? {
+        return Err(Problem::not_found("participant"));
+    }
+    app.audit.note(&admin.name, Action::Forgotten, id, "").await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /participant/{id}/forget`.
+pub async fn forget_participant_on_page(admin: Admin, app: State<App>, id: Id<ParticipantId>) -> Result<Redirect, Problem> {
+    forget_participant(admin, app, id).await?;
+    Ok(Redirect::to("/trash/"))
+}

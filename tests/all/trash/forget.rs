@@ -1,0 +1,106 @@
+//! A device or a participant is forgotten, with everything that came of it.
+
+use super::{LONG_AGO, lines, recording, rows, text};
+use crate::support::{House, Watch, until};
+
+async fn is_in(watch: &Watch) -> bool {
+    watch.request("GET", "/recording/new/").send().await.expect("an answer").status() == 200
+}
+
+#[tokio::test]
+async fn a_device_is_forgotten_with_the_last_of_its_recordings_and_its_old_token_never_comes_back() {
+    let house = House::start().await;
+    let (watch, other) = (house.watch("ada's watch[9774d56d682e549c]").await, house.watch("other").await);
+    let (uuid, kept) = (recording(&house, &watch).await, recording(&house, &other).await);
+    let researcher = house.researcher();
+    researcher.poll("ada's watch[9774d56d682e549c]").await;
+    for statement in [
+        "UPDATE devices SET name = 'Ada', note = 'of Ada', app_version = '1', hardware = 'x', last_upload_at = 1 WHERE identifier LIKE 'ada%'",
+        "INSERT INTO audit (at, who, action, subject, detail) SELECT 1, 'admin', 'edited', id, 'Ada' FROM devices WHERE name = 'Ada'",
+        "INSERT INTO settled SELECT 'silent', id || '@5', 1, 'admin' FROM devices WHERE name = 'Ada'",
+        "INSERT INTO participants (id, label, created_at) VALUES ('67e55044-10b1-426f-9247-bb680e5fe0c8', 'P01', 1)",
+        "INSERT INTO spans SELECT 's', '67e55044-10b1-426f-9247-bb680e5fe0c8', id, 1, NULL FROM devices WHERE name = 'Ada'",
+    ] {
+        house.change_catalog(statement).await;
+    }
+    let devices = researcher.json("/api/v1/devices").await;
+    let id = devices.as_array().expect("devices").iter().find(|device| device["android_id"] == "9774d56d682e549c").expect("it")["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    assert_eq!(researcher.post(&format!("/device/{id}/forget")).await, 303);
+    assert!(!is_in(&watch).await && is_in(&other).await);
+    assert_eq!(researcher.json("/api/v1/requests").await, serde_json::json!([]));
+    assert_eq!(researcher.json("/api/v1/devices").await.as_array().expect("devices").len(), 1);
+    let trash = text(&researcher, "/trash/").await;
+    assert!(trash.contains(&uuid) && !trash.contains(&kept) && trash.contains("Ada"), "its name stays as long as what came of it");
+    assert_eq!((&lines(&house)[0]["what"], &lines(&house)[0]["generation"]), (&"device-forgotten".into(), &1.into()));
+
+    house.change_catalog(LONG_AGO).await;
+    let house = house.restart_with(|_| {}).await;
+    let columns = "identifier || name || note || COALESCE(app_version || hardware || last_upload_at || last_used_at || collected_at, '')";
+    let said = format!("SELECT {columns} AS c FROM devices WHERE id = '{id}'");
+    until("nothing is said of it", async || rows(&house, &said).await == ["forgotten"]).await;
+    for left in ["audit WHERE detail <> '' AND subject", "spans WHERE device", "credentials WHERE device", "datasets WHERE device"] {
+        assert!(rows(&house, &format!("SELECT 1 AS c FROM {left} = '{id}'")).await.is_empty(), "{left}");
+    }
+    assert!(rows(&house, "SELECT subject AS c FROM settled").await.is_empty());
+    assert_eq!(
+        rows(&house, &format!("SELECT generation || ' ' || files || ' ' || datasets AS c FROM devices WHERE id = '{id}'")).await,
+        ["1 0 0"]
+    );
+    let (researcher, watch) = (house.researcher(), watch.at(&house.url("")));
+    assert!(!is_in(&watch).await);
+    // It may ask as any other.
+    let anew = researcher.let_in("ada's watch[9774d56d682e549c]").await;
+    assert!(is_in(&anew).await && !is_in(&watch).await);
+    assert_eq!(researcher.json("/api/v1/devices").await.as_array().expect("devices").len(), 2);
+    assert_eq!(rows(&house, &format!("SELECT generation || COALESCE(forgotten_at, '') AS c FROM devices WHERE id = '{id}'")).await, ["2"]);
+    let house = house.restart_with(|_| {}).await;
+    assert!(is_in(&anew.at(&house.url(""))).await, "the ledger speaks of the one before");
+    assert_eq!(house.researcher().post("/api/v1/devices/00000000000000000000000000000000/forget").await, 404);
+}
+
+#[tokio::test]
+async fn a_device_without_recordings_is_forgotten_at_once_also_in_a_catalog_that_was_lost() {
+    let mut house = House::start().await;
+    let watch = house.watch("ada").await;
+    let researcher = house.researcher();
+    let id = researcher.json("/api/v1/devices").await[0]["id"].as_str().expect("an id").to_owned();
+    assert_eq!(researcher.post(&format!("/api/v1/devices/{id}/forget")).await, 204);
+    assert_eq!(rows(&house, "SELECT identifier AS c FROM devices").await, ["forgotten"]);
+    house.stop().await;
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{suffix}", house.layout().catalog().display()));
+    }
+    let house = house.start_again().await;
+    assert!(!is_in(&watch.at(&house.url(""))).await);
+    assert_eq!(house.researcher().json("/api/v1/devices").await, serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn a_participant_goes_with_the_last_of_its_recordings() {
+    const ID: &str = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+    let house = House::start().await;
+    let watch = house.watch("w").await;
+    let (uuid, other) = (recording(&house, &watch).await, recording(&house, &watch).await);
+    for statement in [
+        "INSERT INTO participants (id, label, created_at) VALUES ('67e55044-10b1-426f-9247-bb680e5fe0c8', 'P01', 1)",
+        "INSERT INTO spans SELECT 's', '67e55044-10b1-426f-9247-bb680e5fe0c8', id, 1, NULL FROM devices",
+        "UPDATE datasets SET participant = '67e55044-10b1-426f-9247-bb680e5fe0c8' WHERE number = 1",
+    ] {
+        house.change_catalog(statement).await;
+    }
+    let researcher = house.researcher();
+    assert_eq!(researcher.post(&format!("/api/v1/participants/{ID}/forget")).await, 204);
+    assert!(!text(&researcher, "/recording/list/").await.contains("P01"));
+    assert!(rows(&house, "SELECT id AS c FROM spans").await.is_empty());
+    assert_eq!(rows(&house, "SELECT label AS c FROM participants").await, ["P01"]);
+    let trash = text(&researcher, "/trash/").await;
+    assert!(trash.contains(&uuid) && !trash.contains(&other));
+    house.change_catalog(LONG_AGO).await;
+    let house = house.restart_with(|_| {}).await;
+    until("it is gone", async || rows(&house, "SELECT label AS c FROM participants").await.is_empty()).await;
+    assert_eq!(house.researcher().zip_contents(&other).await.len(), 3);
+    assert_eq!(house.researcher().post(&format!("/participant/{ID}/forget")).await, 404);
+}
