@@ -9,15 +9,14 @@ pub fn describe(folder: &Path, programs: &[String]) -> String {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let model = line_of("/proc/cpuinfo", "model name\t: ").unwrap_or_else(|| "unknown processor".to_owned());
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
-    let programs: String = programs.iter().map(|program| format!(", {program}")).collect();
+    let programs = [&[format!("Wearhouse {} ({build} build)", env!("CARGO_PKG_VERSION"))], programs].concat().join(", ");
     format!(
-        "{}. {cores} cores ({model}), {} GiB, {}, {system}, Linux {}. Wearhouse {} ({build} build){programs}. \
+        "{}. {cores} cores ({model}), {} GiB, {}, {system}, Linux {}. {programs}. \
          The client runs on the same cores.",
         jiff::Timestamp::now().strftime("%Y-%m-%d"),
         memory(),
         file_system(folder),
         kernel.split('.').take(2).collect::<Vec<_>>().join("."),
-        env!("CARGO_PKG_VERSION"),
     )
 }
 

@@ -2,7 +2,6 @@
 //!
 //! The program runs in a process of its own, and one client asks it for one page after the other over one connection. What is found is
 //! printed as it goes on; `--write` lays it into `docs/performance.md`.
-#![expect(clippy::cast_precision_loss, reason = "figures for people")]
 
 #[path = "../common/connection.rs"]
 mod connection;
@@ -22,7 +21,7 @@ mod process;
 #[expect(dead_code, reason = "the other benchmark uses the rest")]
 mod report;
 #[path = "../common/sample.rs"]
-#[expect(dead_code, reason = "the other benchmark uses the rest")]
+#[allow(dead_code, reason = "the other benchmark uses the rest")]
 mod sample;
 mod study;
 mod visit;

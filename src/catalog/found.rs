@@ -26,7 +26,7 @@ struct One {
 
 struct All {
     made: Made,
-    all: Vec<One>,
+    datasets: Vec<One>,
     devices: Vec<DeviceId>,
     participants: Vec<ParticipantId>,
 }
@@ -124,11 +124,11 @@ impl All {
         for (at, id) in participants.iter().enumerate() {
             made.change(&format!("INSERT INTO participants (id, label, created_at) VALUES ('{id}', 'P{at}', 0)")).await;
         }
-        let all: Vec<_> = (1..=DATASETS).map(|number| One::new(number, DatasetId::random(), &devices, &participants)).collect();
-        for one in &all {
+        let datasets: Vec<_> = (1..=DATASETS).map(|number| One::new(number, DatasetId::random(), &devices, &participants)).collect();
+        for one in &datasets {
             one.insert(&made).await;
         }
-        Self { made, all, devices, participants }
+        Self { made, datasets, devices, participants }
     }
 
     /// Each condition by itself.
@@ -163,7 +163,7 @@ impl All {
 
     /// What a person would find.
     fn expected(&self, filter: &DatasetFilter, sort: Sort) -> Vec<DatasetId> {
-        let mut found: Vec<_> = self.all.iter().filter(|one| one.passes(filter) && one.value(sort).is_some()).collect();
+        let mut found: Vec<_> = self.datasets.iter().filter(|one| one.passes(filter) && one.value(sort).is_some()).collect();
         found.sort_by_key(|one| (one.value(sort), one.number));
         if sort != Sort::Oldest {
             found.reverse();
