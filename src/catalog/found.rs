@@ -263,3 +263,11 @@ fn assert_good(plan: &str, what: &str) {
     let fetches = inner.lines().any(|step| step.contains(" d USING INDEX") && !step.contains("datasets_deleted"));
     assert!(!(sorts && fetches), "{what}\n{plan}");
 }
+
+#[tokio::test]
+async fn each_connection_has_a_cache_of_its_own() {
+    let made = Made::new().await;
+    let options = made.texts("SELECT compile_options AS c FROM pragma_compile_options").await;
+    assert!(options.contains(&Some("ENABLE_FTS5".to_owned())), "{options:?}");
+    assert!(!options.contains(&Some("ENABLE_MEMORY_MANAGEMENT".to_owned())), "see .cargo/config.toml");
+}
