@@ -32,12 +32,12 @@ FROM scattered s JOIN devices v ON v.rowid = s.watch + 1;
 INSERT INTO datasets (uuid, device, created_at, updated_at, files, bytes, changes, zipped, number, title, verdict, verdict_reason,
     deleted_at, deleted_by, described, weight, started_at, ended_at, run_number, app_version, model, participant)
 SELECT uuid, device, created_at, created_at + 60000, files_each, weight, files_each, files_each, n,
-    CASE WHEN a % 7 = 0 THEN 'Breakfast in room ' || a % 90 WHEN a % 7 = 1 THEN 'Washing hands, day ' || a % 60 ELSE '' END,
+    CASE WHEN a % 7 = 0 THEN 'Breakfast in room ' || (a % 90) WHEN a % 7 = 1 THEN 'Washing hands, day ' || (a % 60) ELSE '' END,
     CASE WHEN b % 20 < 5 THEN 'usable' WHEN b % 20 < 7 THEN 'doubtful' WHEN b % 20 < 8 THEN 'unusable' END,
     CASE WHEN b % 20 = 7 THEN 'the strap was loose' ELSE '' END,
     CASE WHEN n % (datasets / 500 + 1) = 1 THEN now - day END, CASE WHEN n % (datasets / 500 + 1) = 1 THEN 'admin' END,
     files_each, weight, started_at, started_at + (a % 600 + 10) * 60000, run,
-    CASE WHEN a % 10 < 6 THEN '1.5.0' WHEN a % 10 < 9 THEN '1.4.2' ELSE '1.3.0' END, 'hands-' || b % 4 || '.tflite',
+    CASE WHEN a % 10 < 6 THEN '1.5.0' WHEN a % 10 < 9 THEN '1.4.2' ELSE '1.3.0' END, 'hands-' || (b % 4) || '.tflite',
     CASE WHEN a % 10 > 0 THEN printf('00000000-0000-4000-a000-%012x', (watch + (n > datasets / 2)) % 20 + 1) END
 FROM (SELECT *, a * 97 + 1000000 AS weight FROM runs), scale;
 
@@ -72,7 +72,7 @@ FROM runs, scale;
 INSERT INTO tags (tag, dataset, number)
 SELECT 'breakfast', uuid, n FROM runs WHERE a % 5 = 0
 UNION ALL SELECT 'check again', uuid, n FROM runs WHERE b % 10 = 1
-UNION ALL SELECT 'room ' || b % 30, uuid, n FROM runs WHERE a % 50 = 1
+UNION ALL SELECT 'room ' || (b % 30), uuid, n FROM runs WHERE a % 50 = 1
 UNION ALL SELECT 'seldom', uuid, n FROM runs, scale WHERE n % (datasets / 7 + 1) = 5;
 
 -- What the reader writes. Nobody else than one recording says "zebra".
