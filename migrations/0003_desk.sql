@@ -84,6 +84,12 @@ CREATE VIRTUAL TABLE words USING fts5 (text, content = '', contentless_delete = 
 -- Which words there are.
 CREATE VIRTUAL TABLE words_terms USING fts5vocab(words, 'instance');
 
+-- Under which patterns of privacy the words were written: under others, they are written anew.
+CREATE TABLE words_rule (
+    one  BIGINT NOT NULL PRIMARY KEY CHECK (one = 1),
+    rule TEXT   NOT NULL
+);
+
 -- What people say of a device, and what its last metaInfo said.
 ALTER TABLE devices ADD COLUMN name TEXT NOT NULL DEFAULT '';                 -- shown instead of the alias where it is not empty
 ALTER TABLE devices ADD COLUMN note TEXT NOT NULL DEFAULT '';

@@ -16,6 +16,8 @@ use crate::{
 
 /// How often it looks.
 const LOOK: Duration = Duration::from_secs(60);
+/// How long after something happened at the door.
+const TOGETHER: Duration = Duration::from_secs(2);
 /// Of each kind, no more are told one by one.
 const MOST: u32 = 1000;
 const DAY: Millis = 24 * 60 * 60 * 1000;
@@ -44,11 +46,17 @@ impl Lookout {
                 if let Err(error) = self.look().await {
                     tracing::warn!(%error, "nobody could look what is to be told; this is tried again within a minute");
                 }
-                tokio::select! {
-                    () = tokio::time::sleep(LOOK) => {}
-                    Ok(()) = door.changed() => {}
-                    () = stop.cancelled() => return,
+                let something = async {
+                    tokio::select! {
+                        () = tokio::time::sleep(LOOK) => {}
+                        // Many may come at once, and are looked at together.
+                        Ok(()) = door.changed() => tokio::time::sleep(TOGETHER).await,
+                    }
+                };
+                if stop.run_until_cancelled(something).await.is_none() {
+                    return;
                 }
+                door.mark_unchanged();
             }
         });
     }

@@ -5,6 +5,7 @@ use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use super::{
     Catalog, CatalogError, Millis, Run,
     columns::{parsed, parsed_or_null},
+    spans::wearer,
     words,
 };
 use crate::ids::{DatasetId, DeviceId, FileName};
@@ -58,11 +59,12 @@ const FILES_TO_READ: &str = "SELECT sent_name, stored_name, received_at, device 
      FROM files WHERE dataset = $1 AND held IS NULL AND state IN ('placed', 'lost') AND stored_name IS NOT NULL ORDER BY folded_name";
 
 /// The one participant who wore the device when the run started; none where there is more than one.
-const DESCRIBE: &str = "UPDATE datasets SET described = $2, started_at = $3, ended_at = $4, run_number = $5, app_version = $6, model = $7, \
-     weight = bytes, participant = CASE WHEN participant_by_hand <> 0 THEN participant ELSE \
-     (SELECT CASE WHEN COUNT(DISTINCT s.participant) = 1 THEN MIN(s.participant) END FROM spans s \
-      WHERE s.device = datasets.device AND s.from_at <= $3 AND (s.until_at IS NULL OR s.until_at > $3)) END \
-     WHERE uuid = $1 AND number IS NOT NULL RETURNING number, device, created_at";
+const DESCRIBE: &str = concat!(
+    "UPDATE datasets SET described = $2, started_at = $3, ended_at = $4, run_number = $5, app_version = $6, model = $7, weight = bytes, \
+     participant = CASE WHEN participant_by_hand <> 0 THEN participant ELSE ",
+    wearer!("datasets.device", "$3"),
+    " END WHERE uuid = $1 AND number IS NOT NULL RETURNING number, device, created_at"
+);
 
 impl Catalog {
     /// The datasets with changes that their description does not reflect, behind the one of this number, lowest number first.
@@ -133,6 +135,30 @@ impl Catalog {
     pub async fn describe_again(&self, dataset: DatasetId) -> Result<(), CatalogError> {
         let (mut tx, _place) = self.writing_aside().await?;
         sqlx::query("UPDATE datasets SET described = -1 WHERE uuid = $1").bind(dataset.to_string()).execute(&mut *tx).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Has every dataset described once more, unless their words were written under this rule already.
+    ///
+    /// # Errors
+    /// [`CatalogError`]; done again, it goes on.
+    pub async fn describe_under(&self, rule: &str) -> Result<(), CatalogError> {
+        /// As many at once as keep nobody waiting.
+        const STEP: u16 = 5000;
+        let known: Option<String> = sqlx::query_scalar("SELECT rule FROM words_rule").fetch_optional(&self.read).await?;
+        if known.as_deref() == Some(rule) {
+            return Ok(());
+        }
+        let last: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(number), 0) FROM datasets").fetch_one(&self.read).await?;
+        for behind in (0..last).step_by(STEP.into()) {
+            let (mut tx, _place) = self.writing_aside().await?;
+            let again = "UPDATE datasets SET described = -1 WHERE number > $1 AND number <= $2";
+            sqlx::query(again).bind(behind).bind(behind + i64::from(STEP)).execute(&mut *tx).await?;
+            tx.commit().await?;
+        }
+        let (mut tx, _place) = self.writing_aside().await?;
+        let keep = "INSERT INTO words_rule (one, rule) VALUES (1, $1) ON CONFLICT (one) DO UPDATE SET rule = excluded.rule";
+        sqlx::query(keep).bind(rule).execute(&mut *tx).await?;
         Ok(tx.commit().await?)
     }
 

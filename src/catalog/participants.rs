@@ -58,13 +58,14 @@ impl Participant {
 }
 
 impl Catalog {
-    /// Every participant but those that are to be forgotten, by label.
+    /// Participants to choose from, by label: the first 500, and the one that is chosen already; none that is to be forgotten.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn participants(&self) -> Result<Vec<(ParticipantId, Tag)>, CatalogError> {
-        let rows =
-            sqlx::query("SELECT id, label FROM participants WHERE forgotten_at IS NULL ORDER BY label").fetch_all(&self.read).await?;
+    pub async fn participants(&self, chosen: Option<ParticipantId>) -> Result<Vec<(ParticipantId, Tag)>, CatalogError> {
+        let query = "SELECT id, label FROM participants WHERE forgotten_at IS NULL AND \
+             (id = $1 OR id IN (SELECT id FROM participants WHERE forgotten_at IS NULL ORDER BY label LIMIT 500)) ORDER BY label";
+        let rows = sqlx::query(query).bind(chosen.map(|id| id.to_string())).fetch_all(&self.read).await?;
         let read = |row| Ok((parsed(row, "id")?, Tag::from_catalog(row.try_get("label")?)));
         Ok(rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?)
     }

@@ -47,12 +47,29 @@ pub enum Spanned {
     Backwards,
 }
 
-/// Whoever is the only one whose spans hold a recording's start wore its device. Said by a person, it stays.
-const ASSIGN: &str = "UPDATE datasets SET participant = worn.by, described = -1 FROM \
-    (SELECT d.uuid, (SELECT CASE WHEN COUNT(DISTINCT s.participant) = 1 THEN MIN(s.participant) END FROM spans s \
-      WHERE s.device = d.device AND s.from_at <= d.started_at AND (s.until_at IS NULL OR s.until_at > d.started_at)) AS by \
-     FROM datasets d WHERE d.device = $1 AND d.participant_by_hand = 0) AS worn \
-    WHERE datasets.uuid = worn.uuid AND datasets.participant IS DISTINCT FROM worn.by";
+/// Who wore a device at a time, both as SQL: whoever is the only one whose spans hold it, else nobody.
+macro_rules! wearer {
+    ($device:literal, $at:literal) => {
+        concat!(
+            "(SELECT CASE WHEN COUNT(DISTINCT s.participant) = 1 THEN MIN(s.participant) END FROM spans s WHERE s.device = ",
+            $device,
+            " AND s.from_at <= ",
+            $at,
+            " AND (s.until_at IS NULL OR s.until_at > ",
+            $at,
+            "))"
+        )
+    };
+}
+pub(super) use wearer;
+
+/// Assigns a device's recordings anew. What a person said stays.
+const ASSIGN: &str = concat!(
+    "UPDATE datasets SET participant = worn.by, described = -1 FROM (SELECT d.uuid, ",
+    wearer!("d.device", "d.started_at"),
+    " AS by FROM datasets d WHERE d.device = $1 AND d.participant_by_hand = 0) AS worn \
+     WHERE datasets.uuid = worn.uuid AND datasets.participant IS DISTINCT FROM worn.by"
+);
 
 const SELECT: &str = "SELECT s.*, p.label, v.identifier, v.name FROM spans s \
     JOIN participants p ON p.id = s.participant JOIN devices v ON v.id = s.device";

@@ -54,7 +54,8 @@ impl OpenRequest {
     #[must_use]
     pub fn cadence(&self) -> Option<Millis> {
         let waits = i64::try_from(self.request.polls).ok()?.checked_sub(1).filter(|waits| *waits > 0)?;
-        Some((self.request.polled_at - self.request.created_at) / waits)
+        // Two polls within a moment are no cadence.
+        Some((self.request.polled_at - self.request.created_at) / waits).filter(|cadence| *cadence >= 1000)
     }
 }
 

@@ -34,7 +34,7 @@ pub use self::{
     limits::{AtOnce, Limits, customer},
     observe::observed,
     passwords::Passwords,
-    state::App,
+    state::{App, Rooms},
 };
 use self::{
     admin::{alerts, audit, devices, front, live, missing, participants, quarantine, recordings, requests, settings, trash},

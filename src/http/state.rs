@@ -1,6 +1,6 @@
 //! What handlers may ask for, each by its own type.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use axum::extract::FromRef;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -11,9 +11,12 @@ use crate::{
     roller::Roller, runs::Reader, storage::Storage,
 };
 
-/// Everything that the handlers work with. Cheap to clone.
-#[derive(Clone, FromRef)]
-pub struct App {
+/// Everything that the handlers work with. One pointer: each of ten thousand slow uploads holds a few of it.
+#[derive(Clone)]
+pub struct App(Arc<Rooms>);
+
+/// What is behind [`App`].
+pub struct Rooms {
     /// Letting watches in.
     pub handshake: Handshake,
     /// Recordings.
@@ -44,4 +47,42 @@ pub struct App {
     pub tasks: TaskTracker,
     /// Ends answers that would go on for ever, when the server stops.
     pub stopping: CancellationToken,
+}
+
+impl From<Rooms> for App {
+    fn from(rooms: Rooms) -> Self {
+        Self(Arc::new(rooms))
+    }
+}
+
+impl Deref for App {
+    type Target = Rooms;
+
+    fn deref(&self) -> &Rooms {
+        &self.0
+    }
+}
+
+/// What a handler may ask for by its type.
+macro_rules! by_type {
+    ($($field:ident: $type:ty,)*) => {
+        $(impl FromRef<App> for $type {
+            fn from_ref(app: &App) -> Self {
+                app.$field.clone()
+            }
+        })*
+    };
+}
+
+by_type! {
+    handshake: Handshake,
+    recordings: Recordings,
+    participants: Participants,
+    reader: Reader,
+    limits: Arc<Limits>,
+    alerts: Alerts,
+    audit: Audit,
+    settings: Settings,
+    last_look: LastLook,
+    stopping: CancellationToken,
 }

@@ -126,12 +126,12 @@ impl Recordings {
         self.catalog.choices().await
     }
 
-    /// Every participant, by label.
+    /// Participants to choose from, by label, with the one that is chosen already.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn participants(&self) -> Result<Vec<(ParticipantId, Tag)>, CatalogError> {
-        self.catalog.participants().await
+    pub async fn participants(&self, chosen: Option<ParticipantId>) -> Result<Vec<(ParticipantId, Tag)>, CatalogError> {
+        self.catalog.participants(chosen).await
     }
 
     /// One dataset with everything in it that somebody of this role may see.

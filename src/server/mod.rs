@@ -18,7 +18,7 @@ use crate::{
     catalog::{Catalog, CatalogError},
     config::Settings,
     handshake::{Handshake, ShutOutError},
-    http::{self, App, Limits, Passwords},
+    http::{self, App, Limits, Passwords, Rooms},
     ledger::{self, Ledger},
     participants::Participants,
     recordings::{ReceiveError, Recordings, Shelves},
@@ -135,7 +135,7 @@ impl House {
         lookout.start(&tasks, stop.clone());
         let audit = Audit::new(catalog.clone());
         tasks.spawn(recordings.clone().keep_erasing(audit.clone(), stop.clone()));
-        let app = App {
+        let app = App::from(Rooms {
             alerts,
             audit,
             handshake,
@@ -151,7 +151,7 @@ impl House {
             last_look: Arc::default(),
             tasks: tasks.clone(),
             stopping: CancellationToken::new(),
-        };
+        });
         Ok(Self { app, catalog, connections: carried.connections, tasks, stop, _lock: lock })
     }
 

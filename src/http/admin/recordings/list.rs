@@ -9,7 +9,7 @@ use super::{
     views::DatasetView,
 };
 use crate::{
-    catalog::{Choices, PageKey, Verdict},
+    catalog::{Choices, PageKey, Verdict, Wearer},
     http::{
         admin::table,
         error::Problem,
@@ -54,7 +54,11 @@ pub async fn page(
     let list = find(&recordings, &search).await?;
     let of_one = !search.typed("device").is_empty();
     let watch = list.datasets.first().filter(|_| of_one).map(|dataset| dataset.watch().to_owned());
-    let (choices, participants) = (recordings.choices().await?, recordings.participants().await?);
+    let chosen = match search.filter()?.participant {
+        Some(Wearer::Participant(id)) => Some(id),
+        _ => None,
+    };
+    let (choices, participants) = (recordings.choices().await?, recordings.participants(chosen).await?);
     Ok(Page(RecordingsPage { admin, search, watch, choices, participants, list }))
 }
 

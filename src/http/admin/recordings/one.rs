@@ -21,7 +21,7 @@ use crate::{
         passwords::Admin,
         state::App,
     },
-    ids::{DatasetId, ParticipantId, Tag},
+    ids::{DatasetId, FileName, ParticipantId, Tag},
     recordings::{Change, Recordings},
 };
 
@@ -188,7 +188,13 @@ pub fn verdict(text: &str, reason: &str) -> Result<Change, Problem> {
 async fn show(admin: Admin, app: &App, uuid: DatasetId, overtaken: Option<Described>) -> Result<Page<RecordingPage>, Problem> {
     let contents = contents(&app.recordings, uuid, &admin).await?;
     let about = AuditFilter { subject: Some(uuid.to_string()), ..AuditFilter::default() };
-    let (history, participants) = (app.audit.entries(&about, HISTORY).await?, app.recordings.participants().await?);
+    let worn_by = contents.dataset.participant.as_ref().map(|participant| participant.id);
+    let participants = app.recordings.participants(worn_by).await?;
+    let mut history = app.audit.entries(&about, HISTORY).await?;
+    // Who took a file home is told to those who may know that it is there.
+    let privacy = app.settings.now();
+    let sight = privacy.privacy.sight(admin.role);
+    history.retain(|entry| FileName::from_stored(&entry.detail).is_none_or(|name| sight.sees(&name)));
     let description = markdown::to_html(&contents.description);
     Ok(Page(RecordingPage { admin, contents, description, participants, history, overtaken }))
 }

@@ -83,8 +83,13 @@ pub struct Desk {
 
 impl FromRef<App> for Desk {
     fn from_ref(app: &App) -> Self {
-        let App { settings, handshake, audit, drafts, tasks, .. } = app.clone();
-        Self { settings, handshake, audit, drafts, tasks }
+        Self {
+            settings: app.settings.clone(),
+            handshake: app.handshake.clone(),
+            audit: app.audit.clone(),
+            drafts: Arc::clone(&app.drafts),
+            tasks: app.tasks.clone(),
+        }
     }
 }
 
