@@ -179,6 +179,7 @@ impl All {
             let Some(last) = page.last() else { return found };
             after = Some(PageKey::of(last, sort));
             found.extend(page.iter().map(|dataset| dataset.uuid));
+            assert!(found.len() <= self.datasets.len(), "the pages do not end: {filter:?} {sort:?}");
         }
     }
 }
