@@ -65,7 +65,8 @@ impl Catalog {
     /// [`CatalogError`].
     pub async fn describe_dataset(&self, uuid: DatasetId, revision: i64, title: &str, text: &str) -> Result<Edited, CatalogError> {
         let (mut tx, _place) = self.writing_aside().await?;
-        let found = sqlx::query_scalar::<_, i64>("SELECT revision FROM datasets WHERE uuid = $1").bind(uuid.to_string());
+        let found =
+            sqlx::query_scalar::<_, i64>("SELECT revision FROM datasets WHERE uuid = $1 AND number IS NOT NULL").bind(uuid.to_string());
         match found.fetch_optional(&mut *tx).await? {
             None => return Ok(Edited::Gone),
             Some(found) if found != revision => return Ok(Edited::Overtaken),
@@ -121,7 +122,7 @@ impl Catalog {
         let (mut tx, _place) = self.writing_aside().await?;
         for some in datasets.chunks(super::columns::LISTED_AT_ONCE) {
             let mut query = QueryBuilder::new("INSERT INTO tags (tag, dataset, number) SELECT ");
-            query.push_bind(tag.as_str().to_owned()).push(", uuid, number FROM datasets WHERE uuid IN (");
+            query.push_bind(tag.as_str().to_owned()).push(", uuid, number FROM datasets WHERE number IS NOT NULL AND uuid IN (");
             push_list(&mut query, some);
             query.push(") ON CONFLICT DO NOTHING").build().execute(&mut *tx).await?;
         }
@@ -153,7 +154,7 @@ impl Catalog {
         for some in datasets.chunks(super::columns::LISTED_AT_ONCE) {
             let mut query = QueryBuilder::new("UPDATE datasets SET revision = revision + 1, ");
             set(&mut query);
-            query.push(" WHERE uuid IN (");
+            query.push(" WHERE number IS NOT NULL AND uuid IN (");
             push_list(&mut query, some);
             query.push(")").build().execute(&mut *tx).await?;
         }
@@ -163,11 +164,11 @@ impl Catalog {
     }
 }
 
-/// Has the words of datasets read anew. Returns how many there are.
+/// Has the words of datasets read anew. Returns how many there are; the stub of one that was erased is none.
 async fn read_anew(tx: &mut Transaction<'_, Sqlite>, datasets: &[DatasetId]) -> Result<u64, sqlx::Error> {
     let mut known = 0;
     for some in datasets.chunks(super::columns::LISTED_AT_ONCE) {
-        let mut query = QueryBuilder::new("UPDATE datasets SET described = -1 WHERE uuid IN (");
+        let mut query = QueryBuilder::new("UPDATE datasets SET described = -1 WHERE number IS NOT NULL AND uuid IN (");
         push_list(&mut query, some);
         known += query.push(")").build().execute(&mut **tx).await?.rows_affected();
     }

@@ -5,6 +5,7 @@
 //! without statistics from an index that knows one of the conditions and must fetch whole rows for the others.
 
 use sqlx::{QueryBuilder, Sqlite};
+use unicode_normalization::char::is_combining_mark;
 
 use super::{
     Catalog, CatalogError, DatasetFilter, Wearer,
@@ -68,6 +69,9 @@ impl Finding<'_> {
         }
         if let Some(words) = words {
             query.push(" AND w.words MATCH ").push_bind(words.clone());
+        } else if filter.text.is_some() {
+            // Without a word in it, everything would be found, and all that is found may be deleted at once.
+            query.push(" AND FALSE");
         }
         if let Some(tag) = &filter.tag {
             query.push(" AND t.tag = ").push_bind(tag.as_str().to_owned());
@@ -160,7 +164,9 @@ impl Catalog {
     /// [`CatalogError`].
     pub(super) async fn words(&self, filter: &DatasetFilter) -> Result<Option<String>, CatalogError> {
         let mut quoted = Vec::new();
-        for word in words_of(filter.text.as_deref().unwrap_or_default()) {
+        // Accents that stand behind their letters count for nothing, as in the index.
+        let text: String = filter.text.iter().flat_map(|text| text.chars()).filter(|c| !('\u{300}'..='\u{331}').contains(c)).collect();
+        for word in text.split(|c: char| !is_of_a_word(c)).filter(|word| !word.is_empty()) {
             // FTS5 first puts together all recordings of all words that begin so; a whole word it reads only as far as is needed.
             let star = if self.begins_no_longer_word(word).await? { "" } else { "*" };
             quoted.push(format!("\"{word}\"{star}"));
@@ -178,8 +184,12 @@ impl Catalog {
 
 const LONGER: &str = "SELECT 1 FROM words_terms WHERE term >= $1 AND term < $2 LIMIT 1";
 
-fn words_of(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
+/// Whether a character is a part of a word for FTS5's `unicode61`, too. A word that it takes for several is a phrase, and an index
+/// without places refuses those.
+fn is_of_a_word(c: char) -> bool {
+    // Letters to Unicode and none to FTS5: what is circled or squared, and two scripts' vowels.
+    let is_mark = matches!(c, '\u{24b6}'..='\u{24e9}' | '\u{1f130}'..='\u{1f189}' | '\u{19b0}'..='\u{19c9}' | '\u{1cf2}'..='\u{1cf3}');
+    c.is_alphanumeric() && !is_combining_mark(c) && !is_mark
 }
 
 /// Between what the words lie that begin with this one and are longer; only ASCII is written in the index as we would guess.
@@ -205,5 +215,26 @@ mod tests {
         assert_eq!(asked("Kitchen watch[9774] Küche").await.as_deref(), Some("\"Kitchen\"* \"watch\" \"9774\"* \"Küche\"*"));
         assert_eq!(asked("x OR \"b* NEAR(y)").await.as_deref(), Some("\"x\" \"OR\"* \"b\"* \"NEAR\"* \"y\""));
         assert_eq!(asked(" -\"*^ ").await, None);
+    }
+
+    #[tokio::test]
+    async fn no_character_is_too_odd_to_search_for_and_words_of_all_scripts_are_found() {
+        let made = Made::new().await;
+        let ask = async |text: &str| {
+            let filter = DatasetFilter { text: Some(text.to_owned()), ..DatasetFilter::default() };
+            made.catalog.uuids(&filter, 10).await
+        };
+        let odd: Vec<_> = ('\u{80}'..='\u{1FBFF}').map(|c| format!("a{c}b")).collect();
+        for some in odd.chunks(200) {
+            assert!(ask(&some.join(" ")).await.is_ok(), "{some:?}");
+        }
+        made.dataset(made.device("kitchen[1]").await).await;
+        for title in ["हिन्दी", "ที่บ้าน", "e\u{301}cole", "x\u{302}y", "Küche ⓐ"] {
+            made.change("DELETE FROM words").await;
+            made.change(&format!("INSERT INTO words (rowid, text) VALUES (1, '{title}')")).await;
+            assert_eq!(ask(title).await.expect("an answer").len(), 1, "{title}");
+        }
+        assert_eq!(ask("école kuche").await.expect("an answer").len(), 0);
+        assert!(ask("*** 🎉").await.expect("an answer").is_empty(), "a search without a word must not find everything");
     }
 }

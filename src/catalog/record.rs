@@ -37,16 +37,17 @@ pub(super) async fn record(tx: &mut SqliteConnection, file: &NewFile, quota: Quo
 }
 
 /// The same name with the same bytes, brought by the same device earlier. A file found on the disk has no device: it is
-/// anybody's who can show its bytes.
+/// anybody's who can show its bytes. Of a dataset that was erased, what came before is on its way out, and vouches for nothing.
 async fn find_same(tx: &mut SqliteConnection, file: &NewFile) -> Result<Option<FileRow>, sqlx::Error> {
     let row = sqlx::query(
         "SELECT * FROM files WHERE dataset = $1 AND sent_name = $2 AND sha256 = $3 AND (device = $4 OR device IS NULL) \
-         AND state <> 'discarding' ORDER BY held IS NOT NULL LIMIT 1",
+         AND state <> 'discarding' AND (held = 'erased' OR NOT $5) ORDER BY held IS NOT NULL LIMIT 1",
     )
     .bind(file.dataset.to_string())
     .bind(&file.sent_name)
     .bind(file.digests.sha256_hex())
     .bind(file.device.map(|device| device.to_string()))
+    .bind(file.held == Some(Held::Erased))
     .fetch_optional(tx)
     .await?;
     row.as_ref().map(FileRow::read).transpose()

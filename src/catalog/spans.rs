@@ -118,10 +118,11 @@ impl Catalog {
         until: Option<Millis>,
     ) -> Result<Spanned, CatalogError> {
         let (mut tx, _place) = self.writing_aside().await?;
-        if !is_there(&mut tx, "participants", &by.to_string()).await? {
+        // A span would keep the row of one that is to be forgotten.
+        if !is_there(&mut tx, "participants WHERE forgotten_at IS NULL AND id = ", &by.to_string()).await? {
             return Ok(Spanned::Gone);
         }
-        if !is_there(&mut tx, "devices", &device.to_string()).await? {
+        if !is_there(&mut tx, "devices WHERE id = ", &device.to_string()).await? {
             return Ok(Spanned::NoDevice);
         }
         let span = NewSpan { id: Uuid::new_v4().to_string(), participant: by.to_string(), device, from, until };
@@ -205,9 +206,9 @@ impl NewSpan {
     }
 }
 
-async fn is_there(tx: &mut SqliteConnection, table: &'static str, id: &str) -> Result<bool, sqlx::Error> {
+async fn is_there(tx: &mut SqliteConnection, which: &'static str, id: &str) -> Result<bool, sqlx::Error> {
     let mut query = QueryBuilder::new("SELECT 1 FROM ");
-    query.push(table).push(" WHERE id = ").push_bind(id);
+    query.push(which).push_bind(id);
     Ok(query.build().fetch_optional(tx).await?.is_some())
 }
 

@@ -14,6 +14,9 @@ use crate::{
 /// Why a device is not shut out, or not let in again.
 #[derive(Debug, thiserror::Error)]
 pub enum ShutOutError {
+    /// It is off every list, and stays out.
+    #[error("this device is forgotten, and none of its tokens is good again; let it ask anew, and grant that")]
+    Forgotten,
     /// It could not be written down, so nothing was changed.
     #[error("the ledger cannot be written, so nothing was changed: {0}")]
     Ledger(#[from] io::Error),
@@ -30,11 +33,19 @@ impl Handshake {
     pub async fn set_revoked(&self, device: DeviceId, revoked: bool, by: &str) -> Result<bool, ShutOutError> {
         let Some(known) = self.catalog.device(device).await? else { return Ok(false) };
         let generation = known.generation;
+        if self.is_forgotten(device, generation) {
+            return Err(ShutOutError::Forgotten);
+        }
         let what = if revoked { What::DeviceRevoked { device, generation } } else { What::DeviceRestored { device, generation } };
         self.write_down(by, what).await?;
         let known = self.catalog.set_revoked(device, revoked).await?;
         tracing::info!(%device, revoked, known, "a device was revoked or restored");
         Ok(known)
+    }
+
+    /// Whether a device was forgotten, and granted nothing since.
+    fn is_forgotten(&self, device: DeviceId, newest: u32) -> bool {
+        matches!(self.ledger.device(device), Some(DeviceState::Forgotten { generation }) if newest <= generation)
     }
 
     /// Shuts a device out, ends its requests, puts all its recordings into the trash and takes it off the lists; with the last of

@@ -268,7 +268,7 @@ impl From<DescribeError> for Problem {
         match error {
             DescribeError::Gone => Self::not_found("recording"),
             DescribeError::Overtaken => Self::new(StatusCode::CONFLICT, error.to_string()),
-            DescribeError::TooLong(_) => Self::malformed(error.to_string()),
+            DescribeError::TooLong(_) | DescribeError::NoParticipant => Self::malformed(error.to_string()),
             DescribeError::Catalog(error) => error.into(),
         }
     }
@@ -298,6 +298,7 @@ impl From<EraseError> for Problem {
 impl From<ShutOutError> for Problem {
     fn from(error: ShutOutError) -> Self {
         match error {
+            ShutOutError::Forgotten => Self::new(StatusCode::CONFLICT, error.to_string()),
             ShutOutError::Ledger(error) => error.into(),
             ShutOutError::Catalog(error) => error.into(),
         }

@@ -32,6 +32,9 @@ pub enum DescribeError {
     /// There is no such recording.
     #[error("there is no such recording")]
     Gone,
+    /// There is no such participant.
+    #[error("participant: there is none of this id (any more); load the page again and choose another one")]
+    NoParticipant,
     /// Somebody else was quicker.
     #[error("somebody else has edited this recording since you read it; read it again, and put in what is yours")]
     Overtaken,
@@ -73,6 +76,9 @@ impl Recordings {
     /// [`DescribeError`]; `Gone` where there is none of them.
     pub async fn change(&self, datasets: &[DatasetId], change: &Change) -> Result<(), DescribeError> {
         let known = match change {
+            Change::Assign(Wearer::Participant(id)) if !self.catalog.is_enrolled(*id).await? => {
+                return Err(DescribeError::NoParticipant);
+            }
             Change::Judge(_, reason) if reason.chars().count() > MAX_REASON => {
                 return Err(DescribeError::TooLong("the reason is longer than 1,000 characters; shorten it"));
             }

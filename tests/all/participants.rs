@@ -105,6 +105,8 @@ async fn what_a_person_assigned_stays_and_keeps_its_participant() {
     let (one, two) = (enrol(&researcher, "P01").await, enrol(&researcher, "P02").await);
     let id = two.rsplit('/').next().expect("an id");
     assert_eq!(status(&researcher, "PATCH", &format!("/api/v1/datasets/{mine}"), json!({"participant": id})).await, 200);
+    let nobody = json!({"participant": "67e55044-10b1-426f-9247-bb680e5fe0c8"});
+    assert_eq!(status(&researcher, "PATCH", &format!("/api/v1/datasets/{mine}"), nobody).await, 400, "somebody has deleted it meanwhile");
     wear(&researcher, &one, "kitchen", "2024-03-01", None).await;
     is_of(&researcher, &other, Some("P01")).await;
     is_of(&researcher, &mine, Some("P02")).await;

@@ -190,6 +190,9 @@ async fn recordings_are_taken_home_in_one_zip_of_known_length() {
     assert_eq!(contents(&zip), expected);
     let all = researcher.get("/api/v1/datasets.zip?which=all").await.bytes().await.expect("a body");
     assert_eq!(contents(&all).len(), 3);
+    // Named twice, also in another spelling, it is taken once: no two entries have one name.
+    let twice = format!("/api/v1/datasets.zip?uuid={}&uuid={}", uuids[0], uuids[0].to_uppercase());
+    assert_eq!(contents(&researcher.get(&twice).await.bytes().await.expect("a body")).len(), 1);
     let empty = house.watch("empty").await.new_dataset().await;
     assert_eq!(researcher.get(&format!("/api/v1/datasets.zip?uuid={empty}")).await.status(), StatusCode::NOT_FOUND);
     assert_eq!(researcher.get("/api/v1/datasets.zip").await.status(), StatusCode::BAD_REQUEST);

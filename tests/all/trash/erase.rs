@@ -306,3 +306,57 @@ async fn a_roll_under_way_leaves_no_zip_behind() {
     assert_eq!(erase.await.expect("no panic"), 204);
     assert!(!zip.exists() && traces(&house, &uuid).is_empty());
 }
+
+/// A page that was open before the recording was erased sends its form behind the end, and a watch brought something meanwhile.
+#[tokio::test]
+async fn nobody_says_anything_of_a_recording_of_which_a_held_file_alone_is_left() {
+    let mut house = House::start().await;
+    let watch = house.watch("w").await;
+    let (uuid, other) = (recording(&house, &watch).await, recording(&house, &watch).await);
+    let researcher = house.researcher();
+    delete(&researcher, &uuid).await;
+    let erase = researcher.request("DELETE", &format!("/api/v1/trash/{uuid}")).send().await.expect("an answer");
+    assert_eq!(erase.status(), 204);
+    watch.upload(&uuid, "late.csv", "1").await;
+    let held = researcher.json("/api/v1/quarantine").await["files"][0].clone();
+    let said = async |path: &str, form: String| {
+        let request = researcher.request("POST", path).header("content-type", "application/x-www-form-urlencoded").body(form);
+        request.send().await.expect("an answer").status().as_u16()
+    };
+    let describe = said(&format!("/recording/{uuid}/describe"), "revision=0&title=Breakfast&description=muesli".to_owned()).await;
+    assert_eq!(describe, 404, "description");
+    for form in ["tag=good", "untag=good", "verdict=usable", "participant=none"] {
+        assert_eq!(said(&format!("/recording/{uuid}/say"), form.to_owned()).await, 404, "{form}");
+    }
+    assert_eq!(said("/recording/bulk", format!("act=tag&tag=good&uuid={uuid}&uuid={other}")).await, 303);
+    assert_eq!(rows(&house, &format!("SELECT tag AS c FROM tags WHERE dataset = '{other}'")).await, ["good"]);
+    assert_eq!(researcher.post(&format!("/api/v1/quarantine/{}/discard", held["id"].as_str().expect("an id"))).await, 204);
+    assert!(rows_of(&house, &uuid).await.is_empty());
+    house.stop().await;
+    let house = house.start_again().await;
+    house.researcher().wait_until_up().await;
+}
+
+/// The same bytes once more, while the first ones are being removed: what is answered 200 stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_comes_again_while_its_recording_is_erased_is_held() {
+    let disk = WatchedDisk::new();
+    let house = House::start_with(Arc::clone(&disk) as _, |_| {}).await;
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, "acc.csv", "1").await;
+    let researcher = house.researcher();
+    delete(&researcher, &uuid).await;
+    let folder = house.config.storage.uploads.join("recordings").join(&uuid);
+    let mut held = Held::at(&disk, move |call| matches!(call, Call::Remove(path) if *path == folder));
+    let (path, operator) = (format!("/api/v1/trash/{uuid}"), researcher.clone());
+    let erase = tokio::spawn(async move { operator.request("DELETE", &path).send().await.expect("an answer").status() });
+    held.reached().await;
+    let receipt = watch.upload(&uuid, "acc.csv", "1").await;
+    drop(held);
+    assert_eq!(erase.await.expect("no panic"), 204);
+    assert_eq!(receipt["quarantined"], true, "{receipt}");
+    let kept = format!("SELECT held AS c FROM files WHERE dataset = '{uuid}'");
+    assert_eq!((rows(&house, &kept).await, traces(&house, &uuid)), (vec!["erased".to_owned()], vec![]));
+    assert_eq!(list(&house.layout().house().join("quarantine")).len(), 1);
+}

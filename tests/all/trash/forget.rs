@@ -104,3 +104,50 @@ async fn a_participant_goes_with_the_last_of_its_recordings() {
     assert_eq!(house.researcher().zip_contents(&other).await.len(), 3);
     assert_eq!(house.researcher().post(&format!("/participant/{ID}/forget")).await, 404);
 }
+
+#[tokio::test]
+async fn a_device_that_is_forgotten_is_not_let_in_again_by_its_old_page() {
+    let house = House::start().await;
+    let watch = house.watch("w").await;
+    let uuid = recording(&house, &watch).await;
+    let researcher = house.researcher();
+    let id = researcher.json("/api/v1/devices").await[0]["id"].as_str().expect("an id").to_owned();
+    assert_eq!(researcher.post(&format!("/api/v1/devices/{id}/forget")).await, 204);
+    // What is restored leads to its page still.
+    assert_eq!(researcher.post(&format!("/trash/{uuid}/restore")).await, 303);
+    for way in ["restore", "revoke"] {
+        assert_eq!(researcher.post(&format!("/api/v1/devices/{id}/{way}")).await, 409, "{way}");
+    }
+    assert!(!is_in(&watch).await, "nobody sees it in a list, and nobody could shut it out");
+    assert_eq!((lines(&house).len(), rows(&house, "SELECT action AS c FROM audit WHERE action = 'let in again'").await.len()), (1, 0));
+    let anew = researcher.let_in("w").await;
+    for way in ["revoke", "restore"] {
+        assert_eq!(researcher.post(&format!("/api/v1/devices/{id}/{way}")).await, 204, "{way}");
+    }
+    assert!(is_in(&anew).await);
+}
+
+/// Its page can be open still. A span of it would keep its row, and whoever erased anything would be told of a failure for ever.
+#[tokio::test]
+async fn a_participant_that_is_forgotten_gets_nothing_more() {
+    const ID: &str = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+    let house = House::start().await;
+    let watch = house.watch("w").await;
+    let (uuid, other) = (recording(&house, &watch).await, recording(&house, &watch).await);
+    for statement in [
+        "INSERT INTO participants (id, label, created_at) VALUES ('67e55044-10b1-426f-9247-bb680e5fe0c8', 'P01', 1)",
+        "UPDATE datasets SET participant = '67e55044-10b1-426f-9247-bb680e5fe0c8' WHERE number = 1",
+    ] {
+        house.change_catalog(statement).await;
+    }
+    let researcher = house.researcher();
+    assert_eq!(researcher.post(&format!("/api/v1/participants/{ID}/forget")).await, 204);
+    let span = serde_json::json!({"device": "w", "from": "2024-03-01"});
+    let span = researcher.request("POST", &format!("/api/v1/participants/{ID}/spans")).json(&span).send().await.expect("an answer");
+    assert_eq!(span.status(), 404);
+    let assign = researcher.request("PATCH", &format!("/api/v1/datasets/{other}")).json(&serde_json::json!({"participant": ID}));
+    assert_eq!(assign.send().await.expect("an answer").status(), 400);
+    let erase = researcher.request("DELETE", &format!("/api/v1/trash/{uuid}")).send().await.expect("an answer");
+    assert_eq!(erase.status(), 204);
+    assert!(rows(&house, "SELECT label AS c FROM participants").await.is_empty());
+}

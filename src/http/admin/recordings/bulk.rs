@@ -1,5 +1,7 @@
 //! The same said of many recordings at once: those that are ticked, or all that a search finds.
 
+use std::collections::HashSet;
+
 use axum::{
     extract::State,
     response::{IntoResponse, Redirect, Response},
@@ -65,13 +67,15 @@ impl Bulk {
         serde_html_form::from_str(&self.search).map_err(|error| Problem::malformed(format!("the search cannot be read: {error}")))
     }
 
-    /// The recordings that are meant.
+    /// The recordings that are meant, each once.
     pub async fn chosen(&self, app: &App, search: &Search) -> Result<Vec<DatasetId>, Problem> {
-        let chosen = if self.which == "all" {
+        let mut chosen = if self.which == "all" {
             app.recordings.uuids(&search.filter()?, MOST + 1).await?
         } else {
             self.uuid.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>()?
         };
+        let mut seen = HashSet::new();
+        chosen.retain(|uuid| seen.insert(*uuid));
         if chosen.is_empty() {
             return Err(Problem::malformed("tick at least one recording, and go back to do so"));
         }
