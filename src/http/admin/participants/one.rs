@@ -4,7 +4,7 @@ use askama::Template;
 use axum::{Json, extract::State, http::StatusCode, response::Redirect};
 use serde::Deserialize;
 
-use super::{list::Described, views::EnrolledView};
+use super::views::EnrolledView;
 use crate::{
     audit::Action,
     catalog::{AuditEntry, AuditFilter, Device, DeviceFilter},
@@ -23,6 +23,14 @@ use crate::{
 const HISTORY: u32 = 50;
 /// Devices that the page proposes; any other can be typed.
 const PROPOSED: u32 = 200;
+
+/// What a person writes about a participant.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Described {
+    pub label: String,
+    pub note: String,
+}
 
 #[derive(Template)]
 #[template(path = "admin/participant.html")]
