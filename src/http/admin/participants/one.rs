@@ -69,7 +69,7 @@ pub async fn describe(
     Form(form): Form<Described>,
 ) -> Result<Redirect, Problem> {
     change(&app, &admin, id, &form).await?;
-    Ok(Redirect::to(&format!("/participant/{id}/")))
+    Ok(Redirect::to(&format!("/participant/{id}/#saved")))
 }
 
 /// `PATCH /api/v1/participants/{id}`.
@@ -87,7 +87,7 @@ pub async fn patch(
 
 pub async fn delete_on_page(admin: Admin, app: State<App>, id: Id<ParticipantId>) -> Result<Redirect, Problem> {
     delete(admin, app, id).await?;
-    Ok(Redirect::to("/participant/list/"))
+    Ok(Redirect::to("/participant/list/#deleted"))
 }
 
 pub async fn delete(admin: Admin, State(app): State<App>, Id(id): Id<ParticipantId>) -> Result<StatusCode, Problem> {
