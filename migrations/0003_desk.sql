@@ -63,9 +63,10 @@ CREATE INDEX datasets_by_date ON datasets (COALESCE(started_at, created_at), num
 CREATE INDEX datasets_by_weight ON datasets (weight, number) WHERE weight IS NOT NULL;
 CREATE INDEX datasets_by_run ON datasets (device, started_at, run_number) WHERE started_at IS NOT NULL;
 CREATE INDEX datasets_of_participant ON datasets (participant, number) WHERE participant IS NOT NULL;
-CREATE INDEX datasets_by_verdict ON datasets (verdict, number) WHERE verdict IS NOT NULL;
 CREATE INDEX datasets_by_app ON datasets (app_version, number) WHERE app_version IS NOT NULL;
 CREATE INDEX datasets_by_model ON datasets (model, number) WHERE model IS NOT NULL;
+-- Everything that a list is filtered and sorted by. Short columns first: what stands behind long ones is slower to reach.
+CREATE INDEX datasets_listed ON datasets (number, deleted_at, started_at, created_at, weight, verdict, app_version, model, participant, device);
 CREATE INDEX datasets_failed ON datasets (number) WHERE zip_error IS NOT NULL;
 CREATE INDEX datasets_deleted ON datasets (deleted_at, number) WHERE deleted_at IS NOT NULL;
 
@@ -80,6 +81,14 @@ CREATE INDEX tags_of_dataset ON tags (dataset, tag);
 -- Words of everything that can be searched for; the row's number is the dataset's. (PostgreSQL has tsvector for this.)
 CREATE VIRTUAL TABLE words USING fts5 (text, content = '', contentless_delete = 1, detail = none,
     tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3');
+-- Which words there are.
+CREATE VIRTUAL TABLE words_terms USING fts5vocab(words, 'instance');
+
+-- Under which patterns of privacy the words were written: under others, they are written anew.
+CREATE TABLE words_rule (
+    one  BIGINT NOT NULL PRIMARY KEY CHECK (one = 1),
+    rule TEXT   NOT NULL
+);
 
 -- What people say of a device, and what its last metaInfo said.
 ALTER TABLE devices ADD COLUMN name TEXT NOT NULL DEFAULT '';                 -- shown instead of the alias where it is not empty
@@ -122,6 +131,7 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_by_who ON audit (who, number);
 CREATE INDEX audit_by_action ON audit (action, number);
+CREATE INDEX audit_by_both ON audit (who, action, number);
 CREATE INDEX audit_by_subject ON audit (subject, number);
 
 -- What somebody should know, once: kept while it lasts, so that it is told once.

@@ -6,13 +6,22 @@
 
 mod chapters;
 mod client;
+#[path = "../common/connection.rs"]
+mod connection;
+#[path = "../common/document.rs"]
 mod document;
 mod ground;
 mod house;
+#[path = "../common/launch.rs"]
+mod launch;
+#[path = "../common/machine.rs"]
 mod machine;
 mod peers;
+#[path = "../common/process.rs"]
 mod process;
+#[path = "../common/report.rs"]
 mod report;
+#[path = "../common/sample.rs"]
 mod sample;
 mod scale;
 #[path = "../common/stored.rs"]
@@ -24,6 +33,7 @@ use clap::{Parser, ValueEnum};
 
 use self::{
     chapters::{downloads, growth, rolling, slow, uploads},
+    document::Part,
     ground::Ground,
     report::Chapter,
     scale::{FULL, SMOKE, Scale},
@@ -62,6 +72,9 @@ enum What {
     Growth,
 }
 
+/// What is written.
+const MEASURED: Part = Part("measured");
+
 /// What each chapter needs.
 pub struct Bench {
     /// Where it is measured.
@@ -75,18 +88,19 @@ fn main() {
     let bench = Bench { ground: Ground::new(&options.folder), scale: if options.smoke { SMOKE } else { FULL } };
     let chosen = What::value_variants().iter().filter(|what| options.only.is_empty() || options.only.contains(what));
     let chapters: Vec<_> = chosen.map(|what| what.measure(&bench)).collect();
-    let machine = machine::describe(bench.ground.path());
+    let peers = [("nginx", "-v"), ("dufs", "--version")].map(|(name, flag)| peers::version(name, flag).unwrap_or(format!("no {name}")));
+    let machine = machine::describe(bench.ground.path(), &peers);
     let measured = format!("{machine}\n\n{}", report::markdown(&chapters));
     if options.json {
         println!("{}", serde_json::json!({ "machine": machine, "chapters": chapters }));
     } else if options.smoke {
-        document::check();
+        MEASURED.check();
         println!("Everything works. How fast it is, this run does not say.");
     } else {
         println!("\n{measured}");
     }
     if options.write {
-        document::write(&measured);
+        MEASURED.write(&measured);
     }
 }
 

@@ -138,6 +138,30 @@ impl Catalog {
         Ok(tx.commit().await?)
     }
 
+    /// Has every dataset described once more, unless their words were written under this rule already.
+    ///
+    /// # Errors
+    /// [`CatalogError`]; done again, it goes on.
+    pub async fn describe_under(&self, rule: &str) -> Result<(), CatalogError> {
+        /// As many at once as keep nobody waiting.
+        const STEP: u16 = 5000;
+        let known: Option<String> = sqlx::query_scalar("SELECT rule FROM words_rule").fetch_optional(&self.read).await?;
+        if known.as_deref() == Some(rule) {
+            return Ok(());
+        }
+        let last: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(number), 0) FROM datasets").fetch_one(&self.read).await?;
+        for behind in (0..last).step_by(STEP.into()) {
+            let (mut tx, _place) = self.writing_aside().await?;
+            let again = "UPDATE datasets SET described = -1 WHERE number > $1 AND number <= $2";
+            sqlx::query(again).bind(behind).bind(behind + i64::from(STEP)).execute(&mut *tx).await?;
+            tx.commit().await?;
+        }
+        let (mut tx, _place) = self.writing_aside().await?;
+        let keep = "INSERT INTO words_rule (one, rule) VALUES (1, $1) ON CONFLICT (one) DO UPDATE SET rule = excluded.rule";
+        sqlx::query(keep).bind(rule).execute(&mut *tx).await?;
+        Ok(tx.commit().await?)
+    }
+
     /// The same for all datasets of a device.
     ///
     /// # Errors

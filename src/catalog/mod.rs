@@ -15,7 +15,10 @@ mod devices;
 mod erasing;
 mod error;
 mod files;
+mod finding;
 mod forgetting;
+#[cfg(test)]
+mod found;
 mod listing;
 #[cfg(test)]
 pub(crate) mod made;

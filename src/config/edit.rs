@@ -4,7 +4,7 @@ use serde_yaml::Value;
 use similar::{Algorithm, DiffOp};
 use yaml_edit::{Document, Mapping, Sequence};
 
-use super::{Config, Secret, SecurityConfig, form::typed, hash_password};
+use super::{Config, Secret, SecurityConfig, hash_password, in_force::show};
 
 /// One thing that a person changes.
 pub(super) enum Edit<'a> {
@@ -126,6 +126,15 @@ pub(super) fn set_secrets(text: &str, security: &SecurityConfig) -> String {
         section.set("previous_secrets", previous);
     }
     document.to_string()
+}
+
+/// A value as a person types it.
+pub(super) fn typed(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Sequence(items) => items.iter().map(typed).collect::<Vec<_>>().join("\n"),
+        value => show(value),
+    }
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use sha2::{Digest, Sha256};
 use super::{
     AT_START, Config, OpenError, Role, Secret,
     diagnose::words,
+    edit::typed,
     file::{parse, read},
-    in_force::{explain, show},
+    in_force::explain,
     shape,
 };
 
@@ -181,15 +182,6 @@ fn kind_of(name: &str, shape: &Value, value: &Value) -> Kind {
             Some(item) => Kind::List { numbers: item.is_number() },
         },
         _ => Kind::ByHand,
-    }
-}
-
-/// A value as a person types it.
-pub(super) fn typed(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Sequence(items) => items.iter().map(typed).collect::<Vec<_>>().join("\n"),
-        value => show(value),
     }
 }
 

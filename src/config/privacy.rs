@@ -52,9 +52,12 @@ impl PrivacyConfig {
     /// left out.
     #[must_use]
     pub fn rule(&self) -> String {
-        if self.researchers_may || self.sensitive.is_empty() {
-            return String::new();
-        }
+        if self.researchers_may || self.sensitive.is_empty() { String::new() } else { self.fingerprint() }
+    }
+
+    /// The patterns, in 16 digits: whatever was made under others is known by it. Their order and capitals do not matter.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
         let mut patterns: Vec<_> = self.sensitive.iter().map(|pattern| fold(pattern)).collect();
         patterns.sort();
         patterns.dedup();

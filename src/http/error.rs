@@ -141,12 +141,16 @@ pub async fn in_json(response: Response) -> Response {
 struct ErrorPage<'a> {
     title: &'a str,
     detail: &'a str,
+    /// The person can say it otherwise.
+    is_mendable: bool,
 }
 
 /// As a page.
 pub async fn in_a_page(response: Response) -> Response {
     speak(response, |problem| {
-        Page(ErrorPage { title: problem.status.canonical_reason().unwrap_or("Error"), detail: &problem.detail }).into_response()
+        let title = problem.status.canonical_reason().unwrap_or("Error");
+        let is_mendable = matches!(problem.status, StatusCode::BAD_REQUEST | StatusCode::CONFLICT);
+        Page(ErrorPage { title, detail: &problem.detail, is_mendable }).into_response()
     })
 }
 

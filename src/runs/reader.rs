@@ -103,7 +103,10 @@ impl Reader {
         let mut passed_over = HashMap::new();
         while !stop.is_cancelled() {
             self.burst.take();
-            let caught_up = self.catch_up(&mut passed_over, &stop).await;
+            // Who may not have a file shall not find it either, also where that was decided later.
+            let rule = self.settings.now().privacy.fingerprint();
+            let ruled = self.catalog.describe_under(&rule).await;
+            let caught_up = ruled.and(self.catch_up(&mut passed_over, &stop).await);
             let looked = if stop.is_cancelled() { Ok(()) } else { self.look().await };
             if let Err(error) = caught_up.and(looked) {
                 tracing::warn!(%error, "recordings could not be described; this is tried again within a minute");

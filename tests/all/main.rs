@@ -31,6 +31,7 @@ mod readme;
 mod recordings;
 mod reindex;
 mod reload;
+mod runs;
 mod settings;
 mod simulate;
 mod start;

@@ -9,6 +9,7 @@ const page = (body, style = '') =>
   `<!doctype html><html lang="en"><head><title>t</title><style>${GOOD} ${style}</style></head><body><h1>h</h1>${body}</body></html>`
 const FAULTS = [
   ['a page too wide', page('<div style="width: 2000px">.</div>'), /2000|px wide/],
+  ['a table too wide', page('<div class="scroll" style="overflow-x: auto"><p style="width: 3000px">.</p></div>'), /a table is 3000 px wide/],
   ['two headings', page('<h1>again</h1>'), /not exactly one h1/],
   ['no title', page('').replace('<title>t</title>', ''), /no title/],
   ['one id twice', page('<p id="a">a</p><p id="a">b</p>'), /id a is there twice/],

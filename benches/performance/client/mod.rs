@@ -1,6 +1,5 @@
 //! The same client for every server: files over a few connections at once, as fast as they are taken.
 
-mod connection;
 mod way;
 
 use std::{
@@ -11,10 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use self::{
-    connection::Connection,
-    way::{Dataset, Way},
-};
+pub use self::way::{Dataset, Way};
+pub use crate::connection::Connection;
 
 /// What is sent.
 #[derive(Clone, Copy)]

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::connection::{Answer, Connection};
+use crate::connection::{Answer, Connection};
 
 const BOUNDARY: &str = "boundary-of-the-parts";
 

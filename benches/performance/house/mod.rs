@@ -18,16 +18,13 @@ use wearhouse::{
 
 pub use self::{
     hold::{Hold, ONE_PLACE},
-    running::{Running, login},
+    running::Running,
 };
 use crate::{
     client::Dataset,
+    launch,
     stored::{IDENTIFIER, Stored},
 };
-
-/// `correct horse battery staple`, hashed with weak parameters: no login is measured.
-const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0$tCc9fRe1ZCo/16K285DQzyaDkBqT0FS+sUtZTyzbH18";
-const LOGIN: &str = "admin:correct horse battery staple";
 
 /// A house that may run, again and again.
 pub struct House {
@@ -38,13 +35,7 @@ pub struct House {
 impl House {
     /// Lays a house into an empty folder, with these lines at the end of its config.
     pub fn new(folder: &Path, more: &str) -> Self {
-        let text = format!(
-            "storage:\n  uploads: {}\n  reserve_mib: 1\nsecurity:\n  secret: kUUI6oPpkMn1pfXWbmdS8eWTNbzTqaHO5Vl8aMRCXwY=\n\
-             users:\n  - name: admin\n    role: operator\n    password: {HASH}\n\
-             limits:\n  device_per_minute: 100000000\n  device_files: 100000000\n  device_gib: 100000\n  device_uploads_at_once: 256\n\
-             \x20 anonymous_per_minute: 100000000\n{more}",
-            folder.join("uploads").display()
-        );
+        let text = launch::config(folder) + more;
         fs::write(folder.join("config.yml"), &text).expect("a config");
         let signer = Signer::new(&Config::parse(&text, folder).expect("a good config").security);
         Self { folder: folder.to_owned(), signer }

@@ -1,18 +1,11 @@
 //! The program while it runs: its metrics, and a question at its gate.
 
-use std::{
-    fs::{self, File},
-    io::{self, BufRead, BufReader, Read},
-    net::SocketAddr,
-    process::{ChildStdout, Command, Stdio},
-    time::Instant,
-};
+use std::{fs, io::BufReader, net::SocketAddr, process::ChildStdout, time::Instant};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-
-use super::{House, LOGIN};
+use super::House;
 use crate::{
     client::{Connection, Dataset, Way},
+    launch::{Launched, get, launch, login},
     process::Server,
 };
 
@@ -34,26 +27,10 @@ pub struct Rolls {
 }
 
 impl House {
-    /// Starts the program with the two heaps of the unit and the image, and its log in a file.
+    /// Starts the program.
     pub fn start(&self) -> Running<'_> {
-        let program = std::env::var("WEARHOUSE_BENCH_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_wearhouse").to_owned());
-        let mut child = Command::new(program)
-            .args(["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--config"])
-            .arg(self.folder.join("config.yml"))
-            .env("MALLOC_ARENA_MAX", "2")
-            .env_remove("WEARHOUSE_ADMIN_PASSWORD")
-            .stdout(Stdio::piped())
-            .stderr(File::options().create(true).append(true).open(self.folder.join("log")).expect("a log"))
-            .spawn()
-            .expect("the program");
-        let mut output = BufReader::new(child.stdout.take().expect("piped"));
-        let mut lines = output.by_ref().lines().map_while(Result::ok);
-        let mut said = |start: &str| lines.find_map(|line| Some(line.strip_prefix(start)?.split('/').next()?.to_owned()));
-        let address = said("wearhouse listens on http://").expect("an address").parse().expect("an address");
-        let metrics = said("metrics are at http://").expect("an address").parse().expect("an address");
-        let running = Running { house: self, server: Server::wait(address, child), metrics, _output: output };
-        get(address, "/readyz").expect("it is ready");
-        running
+        let Launched { server, metrics, output } = launch(&self.folder);
+        Running { house: self, server, metrics, _output: output }
     }
 }
 
@@ -96,13 +73,4 @@ impl Running<'_> {
     pub fn zip_size(&self, uuid: &str) -> u64 {
         fs::metadata(self.house.layout().zip(uuid.parse().expect("a uuid"))).map_or(0, |found| found.len())
     }
-}
-
-fn get(address: SocketAddr, path: &str) -> io::Result<String> {
-    Connection::open(address)?.read(&format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"))
-}
-
-/// The header of somebody who may read everything.
-pub fn login() -> String {
-    format!("Authorization: Basic {}\r\n", STANDARD.encode(LOGIN))
 }

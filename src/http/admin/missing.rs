@@ -19,6 +19,9 @@ use crate::{
     runs::{Missing, MissingKind, Reader},
 };
 
+/// Of each kind, on the page.
+const MOST: usize = 100;
+
 #[derive(Template)]
 #[template(path = "admin/missing.html")]
 pub struct MissingPage {
@@ -95,7 +98,7 @@ pub async fn json(_: Admin, State(reader): State<Reader>) -> Json<MissingView> {
 
 /// `POST /missing/known`: it is told no more.
 pub async fn known_on_page(admin: Admin, reader: State<Reader>, audit: State<Audit>, form: Form<Known>) -> Result<Redirect, Problem> {
-    known(admin, reader, audit, form).await.map(|_| Redirect::to("/missing/"))
+    known(admin, reader, audit, form).await.map(|_| Redirect::to("/missing/#known"))
 }
 
 /// `POST /api/v1/missing/known`.

@@ -92,10 +92,6 @@ async fn view(recordings: &Recordings, admin: &Admin) -> Result<QuarantineView, 
     Ok(QuarantineView { files: files.into_iter().filter_map(HeldView::of).collect(), total, kept_back })
 }
 
-fn back(_: StatusCode) -> Redirect {
-    Redirect::to("/quarantine/")
-}
-
 pub async fn page(
     admin: Admin,
     State(recordings): State<Recordings>,
@@ -107,11 +103,11 @@ pub async fn page(
 }
 
 pub async fn release_on_page(admin: Admin, app: State<App>, id: Id<FileId>) -> Result<Redirect, Problem> {
-    release(admin, app, id).await.map(back)
+    release(admin, app, id).await.map(|_| Redirect::to("/quarantine/#released"))
 }
 
 pub async fn discard_on_page(admin: Admin, app: State<App>, id: Id<FileId>) -> Result<Redirect, Problem> {
-    discard(admin, app, id).await.map(back)
+    discard(admin, app, id).await.map(|_| Redirect::to("/quarantine/#discarded"))
 }
 
 pub async fn list(admin: Admin, State(recordings): State<Recordings>) -> Result<Json<QuarantineView>, Problem> {

@@ -150,7 +150,7 @@ pub async fn override_on_page(
 }
 
 pub async fn deny_on_page(admin: Admin, State(app): State<App>, Id(id): Id<String>) -> Result<Redirect, Problem> {
-    decide(&app, &admin, &id, Decision::Deny).await.map(back)
+    decide(&app, &admin, &id, Decision::Deny).await.map(|_| Redirect::to("/tokenauth/check/#denied"))
 }
 
 pub async fn block_on_page(admin: Admin, State(app): State<App>, Id(id): Id<String>) -> Result<Redirect, Problem> {

@@ -30,6 +30,21 @@ pub struct At {
     after: String,
 }
 
+impl At {
+    fn goes_on(&self) -> bool {
+        !self.after.is_empty()
+    }
+
+    fn key(&self) -> Result<Option<PageKey>, Problem> {
+        if self.goes_on() { key_of(&self.after).map(Some) } else { Ok(None) }
+    }
+
+    /// The query that leads there; none for the first page, nor for a key that was cut.
+    fn query(&self) -> String {
+        self.key().ok().flatten().map(|key| format!("?after={}", key_text(key))).unwrap_or_default()
+    }
+}
+
 /// A dataset in the trash, as JSON. Times are milliseconds since 1970 (UTC).
 #[derive(Serialize)]
 pub struct DeletedView {
@@ -65,7 +80,7 @@ pub struct TrashPage {
     admin: Admin,
     trash: TrashView,
     days: u64,
-    goes_on: bool,
+    at: At,
 }
 
 impl DeletedView {
@@ -79,9 +94,8 @@ impl DeletedView {
 }
 
 async fn view(recordings: &Recordings, at: &At) -> Result<TrashView, Problem> {
-    let key = if at.after.is_empty() { None } else { Some(key_of(&at.after)?) };
     // One more than is shown tells whether there is a next page.
-    let mut trash = recordings.trash(key, PAGE + 1).await?;
+    let mut trash = recordings.trash(at.key()?, PAGE + 1).await?;
     let more = trash.datasets.len() > PAGE as usize;
     trash.datasets.truncate(PAGE as usize);
     let key = |(dataset, _): &(Dataset, Millis)| Some(PageKey { value: dataset.deleted.as_ref()?.0, number: dataset.number });
@@ -92,7 +106,7 @@ async fn view(recordings: &Recordings, at: &At) -> Result<TrashView, Problem> {
 
 pub async fn page(admin: Admin, State(app): State<App>, Params(at): Params<At>) -> Result<Page<TrashPage>, Problem> {
     let (trash, days) = (view(&app.recordings, &at).await?, app.settings.now().trash.days);
-    Ok(Page(TrashPage { admin, trash, days, goes_on: !at.after.is_empty() }))
+    Ok(Page(TrashPage { admin, trash, days, at }))
 }
 
 pub async fn list(_: Admin, State(recordings): State<Recordings>, Params(at): Params<At>) -> Result<Json<TrashView>, Problem> {
@@ -131,13 +145,13 @@ pub async fn restore(admin: Admin, State(app): State<App>, Id(uuid): Id<DatasetI
 /// `POST /recording/{uuid}/restore`.
 pub async fn restore_on_page(admin: Admin, app: State<App>, Id(uuid): Id<DatasetId>) -> Result<Redirect, Problem> {
     restore(admin, app, Id(uuid)).await?;
-    Ok(Redirect::to(&format!("/recording/{uuid}/")))
+    Ok(Redirect::to(&format!("/recording/{uuid}/#restored")))
 }
 
-/// `POST /trash/{uuid}/restore`.
-pub async fn restore_in_list(admin: Admin, app: State<App>, id: Id<DatasetId>) -> Result<Redirect, Problem> {
+/// `POST /trash/{uuid}/restore`: comes back to the same page of the list.
+pub async fn restore_in_list(admin: Admin, app: State<App>, id: Id<DatasetId>, Params(at): Params<At>) -> Result<Redirect, Problem> {
     restore(admin, app, id).await?;
-    Ok(Redirect::to("/trash/"))
+    Ok(Redirect::to(&format!("/trash/{}#restored", at.query())))
 }
 
 /// `DELETE /api/v1/trash/{uuid}`: erases what lies in the trash before its time. On a task of its own: a browser that goes away must
@@ -150,9 +164,9 @@ pub async fn erase(Operator(admin): Operator, State(app): State<App>, Id(uuid): 
 }
 
 /// `POST /trash/{uuid}/erase`.
-pub async fn erase_on_page(operator: Operator, app: State<App>, id: Id<DatasetId>) -> Result<Redirect, Problem> {
+pub async fn erase_on_page(operator: Operator, app: State<App>, id: Id<DatasetId>, Params(at): Params<At>) -> Result<Redirect, Problem> {
     erase(operator, app, id).await?;
-    Ok(Redirect::to("/trash/"))
+    Ok(Redirect::to(&format!("/trash/{}#erased", at.query())))
 }
 
 /// `POST /api/v1/devices/{id}/forget`.
@@ -167,7 +181,7 @@ pub async fn forget_device(admin: Admin, State(app): State<App>, Id(id): Id<Devi
 /// `POST /device/{id}/forget`.
 pub async fn forget_device_on_page(admin: Admin, app: State<App>, id: Id<DeviceId>) -> Result<Redirect, Problem> {
     forget_device(admin, app, id).await?;
-    Ok(Redirect::to("/device/list/"))
+    Ok(Redirect::to("/device/list/#forgotten"))
 }
 
 /// `POST /api/v1/participants/{id}/forget`.
@@ -182,5 +196,5 @@ pub async fn forget_participant(admin: Admin, State(app): State<App>, Id(id): Id
 /// `POST /participant/{id}/forget`.
 pub async fn forget_participant_on_page(admin: Admin, app: State<App>, id: Id<ParticipantId>) -> Result<Redirect, Problem> {
     forget_participant(admin, app, id).await?;
-    Ok(Redirect::to("/trash/"))
+    Ok(Redirect::to("/trash/#forgotten"))
 }

@@ -8,6 +8,9 @@ export function faults() {
   const short = (text) => `"${text.trim().replace(/\s+/g, ' ').slice(0, 40)}"`
 
   if (root.scrollWidth > root.clientWidth) found.push(`the page is ${root.scrollWidth} px wide, the window ${root.clientWidth}`)
+  for (const box of all('.scroll')) {
+    if (box.scrollWidth > box.clientWidth) found.push(`a table is ${box.scrollWidth} px wide, its place ${box.clientWidth}`)
+  }
   if (document.querySelectorAll('h1').length !== 1) found.push('there is not exactly one h1')
   if (!root.lang || !document.title) found.push('the page has no language or no title')
   const ids = [...document.querySelectorAll('[id]')].map((element) => element.id)

@@ -95,7 +95,7 @@ pub async fn describe(
         _ => return Err(Problem::malformed("silent_hours: write a whole number of hours, or nothing for what its rhythm says")),
     };
     say(&app, &admin, id, DeviceNotes { name: form.name, note: form.note, silent_hours }).await?;
-    Ok(back(id))
+    Ok(back(id, "#saved"))
 }
 
 /// `PATCH /api/v1/devices/{id}`.
@@ -123,15 +123,15 @@ async fn known(handshake: &Handshake, id: DeviceId) -> Result<KnownView, Problem
 }
 
 pub async fn revoke_on_page(admin: Admin, app: State<App>, Id(id): Id<DeviceId>) -> Result<Redirect, Problem> {
-    revoke(admin, app, Id(id)).await.map(|_| back(id))
+    revoke(admin, app, Id(id)).await.map(|_| back(id, ""))
 }
 
 pub async fn restore_on_page(admin: Admin, app: State<App>, Id(id): Id<DeviceId>) -> Result<Redirect, Problem> {
-    restore(admin, app, Id(id)).await.map(|_| back(id))
+    restore(admin, app, Id(id)).await.map(|_| back(id, "#let-in"))
 }
 
 pub async fn end_older_tokens_on_page(admin: Admin, app: State<App>, Id(id): Id<DeviceId>) -> Result<Redirect, Problem> {
-    end_older_tokens(admin, app, Id(id)).await.map(|_| back(id))
+    end_older_tokens(admin, app, Id(id)).await.map(|_| back(id, "#ended"))
 }
 
 pub async fn revoke(admin: Admin, State(app): State<App>, Id(id): Id<DeviceId>) -> Result<StatusCode, Problem> {
@@ -157,6 +157,7 @@ async fn done(app: &App, admin: &Admin, id: DeviceId, known: bool, action: Actio
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn back(id: DeviceId) -> Redirect {
-    Redirect::to(&format!("/device/{id}/"))
+/// To the device's page, and to what it says of what was done.
+fn back(id: DeviceId, done: &str) -> Redirect {
+    Redirect::to(&format!("/device/{id}/{done}"))
 }

@@ -5,6 +5,7 @@ use axum::{Json, extract::State, http::StatusCode, response::Redirect};
 use percent_encoding::utf8_percent_encode;
 use serde::{Deserialize, Serialize};
 
+use super::one::{self, Described};
 use super::views::{EnrolledView, ParticipantView};
 use crate::{
     audit::Action,
@@ -47,14 +48,6 @@ pub struct ParticipantsPage {
     list: ParticipantsView,
 }
 
-/// What a person writes about a participant.
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Described {
-    pub label: String,
-    pub note: String,
-}
-
 impl Search {
     fn query(&self, after: Option<&str>) -> String {
         let pairs = [("q", self.q.trim()), ("after", after.unwrap_or_default())];
@@ -85,11 +78,11 @@ pub async fn add_on_page(admin: Admin, State(app): State<App>, Form(form): Form<
 /// `POST /api/v1/participants`.
 pub async fn add(admin: Admin, State(app): State<App>, Sent(sent): Sent<Described>) -> Result<(StatusCode, Json<EnrolledView>), Problem> {
     let id = enrol(&app, &admin, &sent).await?;
-    Ok((StatusCode::CREATED, Json(super::one::enrolled(&app.participants, id).await?)))
+    Ok((StatusCode::CREATED, Json(one::enrolled(&app.participants, id).await?)))
 }
 
 async fn enrol(app: &App, admin: &Admin, described: &Described) -> Result<ParticipantId, Problem> {
-    let id = app.participants.add(&super::one::label(&described.label)?, &described.note).await?;
+    let id = app.participants.add(&one::label(&described.label)?, &described.note).await?;
     app.audit.note(&admin.name, Action::Edited, id, "added").await;
     Ok(id)
 }

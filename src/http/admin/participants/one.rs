@@ -4,7 +4,7 @@ use askama::Template;
 use axum::{Json, extract::State, http::StatusCode, response::Redirect};
 use serde::Deserialize;
 
-use super::{list::Described, views::EnrolledView};
+use super::views::EnrolledView;
 use crate::{
     audit::Action,
     catalog::{AuditEntry, AuditFilter, Device, DeviceFilter},
@@ -23,6 +23,14 @@ use crate::{
 const HISTORY: u32 = 50;
 /// Devices that the page proposes; any other can be typed.
 const PROPOSED: u32 = 200;
+
+/// What a person writes about a participant.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Described {
+    pub label: String,
+    pub note: String,
+}
 
 #[derive(Template)]
 #[template(path = "admin/participant.html")]
@@ -61,7 +69,7 @@ pub async fn describe(
     Form(form): Form<Described>,
 ) -> Result<Redirect, Problem> {
     change(&app, &admin, id, &form).await?;
-    Ok(Redirect::to(&format!("/participant/{id}/")))
+    Ok(Redirect::to(&format!("/participant/{id}/#saved")))
 }
 
 /// `PATCH /api/v1/participants/{id}`.
@@ -79,7 +87,7 @@ pub async fn patch(
 
 pub async fn delete_on_page(admin: Admin, app: State<App>, id: Id<ParticipantId>) -> Result<Redirect, Problem> {
     delete(admin, app, id).await?;
-    Ok(Redirect::to("/participant/list/"))
+    Ok(Redirect::to("/participant/list/#deleted"))
 }
 
 pub async fn delete(admin: Admin, State(app): State<App>, Id(id): Id<ParticipantId>) -> Result<StatusCode, Problem> {

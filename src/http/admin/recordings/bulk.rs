@@ -39,16 +39,18 @@ pub struct Bulk {
     search: String,
 }
 
-/// `POST /recording/bulk`: carries it out and comes back to the list.
+/// `POST /recording/bulk`: carries it out and comes back to the same page of the list.
 pub async fn change(admin: Admin, State(app): State<App>, Form(bulk): Form<Bulk>) -> Result<Response, Problem> {
     let search = bulk.search()?;
-    if bulk.act == "delete" {
+    let done = if bulk.act == "delete" {
         put_into_trash(&app, &admin, &bulk.chosen(&app, &search).await?).await?;
+        "deleted"
     } else {
         let change = bulk.change()?;
         apply(&app, &admin, &bulk.chosen(&app, &search).await?, &change).await?;
-    }
-    Ok(Redirect::to(&search.address(None)).into_response())
+        "changed"
+    };
+    Ok(Redirect::to(&format!("{}#{done}", search.address(search.after()))).into_response())
 }
 
 impl Bulk {

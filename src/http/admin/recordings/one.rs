@@ -99,7 +99,7 @@ pub async fn describe(
         other => {
             other?;
             app.audit.note(&admin.name, Action::Edited, uuid, "title and description").await;
-            Ok(back(uuid).into_response())
+            Ok(Redirect::to(&format!("/recording/{uuid}/#saved")).into_response())
         }
     }
 }

@@ -92,9 +92,15 @@ impl Search {
         self.fields().into_iter().any(|(name, value)| name != "sort" && !value.is_empty())
     }
 
-    /// Whether it goes on behind a first page.
-    pub fn goes_on(&self) -> bool {
-        given(&self.after).is_some()
+    /// The key of the page, behind the first one.
+    pub fn after(&self) -> Option<&str> {
+        given(&self.after)
+    }
+
+    /// Whether a field holds a day, or nothing yet: a browser offers days for it then.
+    pub fn is_day(&self, field: &str) -> bool {
+        let typed = self.typed(field);
+        typed.is_empty() || typed.contains('-')
     }
 
     /// Everything that is bounded by a field of its own, behind the text: whether the filters are to be shown.

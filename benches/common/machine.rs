@@ -2,25 +2,21 @@
 
 use std::{fs, path::Path};
 
-use crate::peers;
-
-/// What is said of it above the figures.
-pub fn describe(folder: &Path) -> String {
+/// What is said of it above the figures; `programs` are the others that were measured.
+pub fn describe(folder: &Path, programs: &[String]) -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let system = line_of("/etc/os-release", "PRETTY_NAME=").unwrap_or_default().replace('"', "");
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let model = line_of("/proc/cpuinfo", "model name\t: ").unwrap_or_else(|| "unknown processor".to_owned());
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
-    let peers = [("nginx", "-v"), ("dufs", "--version")].map(|(name, flag)| peers::version(name, flag).unwrap_or(format!("no {name}")));
+    let programs = [&[format!("Wearhouse {} ({build} build)", env!("CARGO_PKG_VERSION"))], programs].concat().join(", ");
     format!(
-        "{}. {cores} cores ({model}), {} GiB, {}, {system}, Linux {}. Wearhouse {} ({build} build), {}. \
+        "{}. {cores} cores ({model}), {} GiB, {}, {system}, Linux {}. {programs}. \
          The client runs on the same cores.",
         jiff::Timestamp::now().strftime("%Y-%m-%d"),
         memory(),
         file_system(folder),
         kernel.split('.').take(2).collect::<Vec<_>>().join("."),
-        env!("CARGO_PKG_VERSION"),
-        peers.join(", "),
     )
 }
 

@@ -7,7 +7,7 @@ use crate::sample::figure;
 /// One of the things that are measured.
 #[derive(Serialize)]
 pub struct Chapter {
-    pub title: &'static str,
+    pub title: String,
     pub goals: Vec<Goal>,
     pub head: Vec<&'static str>,
     pub rows: Vec<Vec<String>>,
@@ -23,7 +23,8 @@ pub struct Goal {
 }
 
 impl Chapter {
-    pub fn new(title: &'static str, head: &[&'static str]) -> Self {
+    pub fn new(title: impl Into<String>, head: &[&'static str]) -> Self {
+        let title = title.into();
         println!("{title}: {}", head.join(" | "));
         Self { title, goals: Vec::new(), head: head.to_vec(), rows: Vec::new() }
     }
@@ -78,7 +79,7 @@ pub fn markdown(chapters: &[Chapter]) -> String {
     let goals = chapters.iter().flat_map(|chapter| chapter.goals.iter().map(|goal| goal.cells().to_vec()));
     let mut text = table(&["what", "found", "wanted", ""], goals);
     for chapter in chapters {
-        text.extend(["\n### ", chapter.title, "\n\n", &table(&chapter.head, chapter.rows.iter().cloned())]);
+        text.extend(["\n### ", &chapter.title, "\n\n", &table(&chapter.head, chapter.rows.iter().cloned())]);
     }
     text
 }
