@@ -44,7 +44,10 @@ async fn a_name_stands_wherever_the_alias_stood() {
     // A form sent twice says the same twice.
     for _ in 0..2 {
         let answer = describe(&researcher, &id, "name=+W-07+&note=strap%0D%0Atorn&silent_hours=36").await;
-        assert_eq!((answer.status(), answer.headers()["location"].to_str().expect("text")), (StatusCode::SEE_OTHER, pages[1]));
+        assert_eq!(
+            (answer.status(), answer.headers()["location"].to_str().expect("text")),
+            (StatusCode::SEE_OTHER, format!("{}#saved", pages[1]).as_str())
+        );
     }
     for page in pages {
         assert!(text(&researcher, page).await.contains("<bdi>W-07</bdi>"), "{page}");
