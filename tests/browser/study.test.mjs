@@ -173,6 +173,8 @@ test('participants wear a watch one after the other, and a recording belongs to 
   await page.getByLabel('Watch (name, alias or Android id)').fill('kitchen watch')
   await page.getByLabel('First day').fill(day(4).toISOString().slice(0, 10))
   await page.getByRole('button', { name: 'Add' }).click()
+  await page.getByRole('row').filter({ hasText: 'kitchen watch' }).waitFor()
+  await page.waitForLoadState()
   await until('it is assigned', async () => (await house.json(`/api/v1/datasets/${uuids[1]}`)).participant?.label === 'P 01')
   assert.equal((await house.json(`/api/v1/datasets/${uuids[0]}`)).participant, null)
   await shoot(page, 'participant')
