@@ -277,3 +277,14 @@ async fn a_refused_client_that_asks_first_is_not_told_to_go_on() {
         assert!(!answer.text.contains("100 Continue"), "{}", answer.text);
     }
 }
+
+#[tokio::test]
+async fn a_search_for_a_whole_book_is_refused_with_a_sentence() {
+    let scene = scene().await;
+    let book = "x".repeat(7_000);
+    for list in ["devices", "participants"] {
+        let answer = scene.house.researcher().get(&format!("/api/v1/{list}?q={book}")).await;
+        assert_eq!(answer.status(), 400, "{list}");
+        assert!(answer.text().await.expect("text").contains("shorten it"), "{list}");
+    }
+}

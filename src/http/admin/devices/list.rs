@@ -15,7 +15,7 @@ use crate::{
     catalog::{DeviceFilter, DeviceKey},
     handshake::Handshake,
     http::{
-        admin::SEGMENT,
+        admin::{SEGMENT, sought},
         error::Problem,
         extract::Params,
         html::{Page, filters},
@@ -54,7 +54,7 @@ impl Search {
             "revoked" => Some(true),
             _ => return Err(Problem::malformed("state: write in or revoked, or nothing for both")),
         };
-        Ok(DeviceFilter { text: Some(self.q.trim().to_owned()).filter(|text| !text.is_empty()), revoked })
+        Ok(DeviceFilter { text: sought(&self.q)?, revoked })
     }
 
     fn key(&self) -> Result<Option<DeviceKey>, Problem> {

@@ -10,7 +10,7 @@ use super::views::{EnrolledView, ParticipantView};
 use crate::{
     audit::Action,
     http::{
-        admin::SEGMENT,
+        admin::{SEGMENT, sought},
         error::Problem,
         extract::{Form, Params, Sent},
         html::Page,
@@ -90,7 +90,7 @@ async fn enrol(app: &App, admin: &Admin, described: &Described) -> Result<Partic
 async fn find(room: &Participants, search: &Search) -> Result<ParticipantsView, Problem> {
     let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
     // One more than is shown tells whether there is a next page.
-    let mut found = room.list(given(&search.q).as_deref(), given(&search.after).as_deref(), PAGE + 1).await?;
+    let mut found = room.list(sought(&search.q)?.as_deref(), given(&search.after).as_deref(), PAGE + 1).await?;
     let more = found.len() > PAGE as usize;
     found.truncate(PAGE as usize);
     let next = found.last().filter(|_| more).map(|last| last.label.to_string());
