@@ -11,6 +11,8 @@ use crate::catalog::{AuditEntry, AuditFilter, Catalog, CatalogError};
 
 /// A browser asks for a file in many pieces, and a script guesses at a password many times: one line in this time.
 const ONCE_IN: Duration = Duration::from_secs(600);
+/// Entries of the history of one thing.
+const HISTORY: u32 = 50;
 /// Above so many things that were noted lately, all are forgotten: the price is a second line for each.
 const MANY: usize = 10_000;
 
@@ -169,6 +171,14 @@ impl Audit {
             lately.insert(key, now);
         }
         is_first
+    }
+
+    /// The last things that were done to one thing.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn history(&self, subject: impl Display) -> Result<Vec<AuditEntry>, CatalogError> {
+        self.entries(&AuditFilter { subject: Some(subject.to_string()), ..AuditFilter::default() }, HISTORY).await
     }
 
     /// The trail, the last first, at most `most` entries.

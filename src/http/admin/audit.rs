@@ -2,10 +2,9 @@
 
 use askama::Template;
 use axum::{extract::State, response::Response};
-use percent_encoding::utf8_percent_encode;
 use serde::Deserialize;
 
-use super::{SEGMENT, table};
+use super::{broken_key, cut, query_of, table};
 use crate::{
     audit::{Action, Audit},
     catalog::{AuditEntry, AuditFilter},
@@ -51,9 +50,7 @@ pub async fn page(
     Params(search): Params<Search>,
 ) -> Result<Page<AuditPage>, Problem> {
     let mut entries = audit.entries(&search.filter()?, PAGE + 1).await?;
-    let more = entries.len() > PAGE as usize;
-    entries.truncate(PAGE as usize);
-    let next = entries.last().filter(|_| more).map(|last| search.address("/audit/", Some(last.number)));
+    let next = cut(&mut entries, PAGE).map(|last| search.address("/audit/", Some(last.number)));
     let users = settings.now().users.iter().map(|user| user.name.clone()).collect();
     Ok(Page(AuditPage { admin, search, users, entries, next }))
 }
@@ -72,16 +69,13 @@ impl Search {
         if given(&self.action).is_some_and(|word| !known(&word)) {
             return Err(Problem::malformed("action: choose one from the list"));
         }
-        let broken = |_| Problem::malformed("this page key is broken; start again at the first page");
-        let before = given(&self.before).map(|text| text.parse().map_err(broken)).transpose()?;
+        let before = given(&self.before).map(|text| text.parse().map_err(|_| broken_key())).transpose()?;
         Ok(AuditFilter { who: given(&self.who), action: given(&self.action), subject: given(&self.subject), before })
     }
 
     fn address(&self, path: &str, before: Option<i64>) -> String {
         let before = before.map(|number| number.to_string()).unwrap_or_default();
-        let fields = [("who", &self.who), ("action", &self.action), ("subject", &self.subject), ("before", &before)];
-        let said = fields.iter().filter(|(_, value)| !value.is_empty());
-        let query: Vec<_> = said.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, SEGMENT))).collect();
-        format!("{path}?{}", query.join("&"))
+        let query = query_of([("who", &*self.who), ("action", &self.action), ("subject", &self.subject), ("before", &before)]);
+        format!("{path}?{query}")
     }
 }

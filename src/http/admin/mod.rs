@@ -15,7 +15,7 @@ pub mod settings;
 mod table;
 pub mod trash;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::error::Problem;
 
@@ -32,4 +32,22 @@ fn sought(text: &str) -> Result<Option<String>, Problem> {
         return Err(Problem::malformed("q: what you search for is longer than 1,000 bytes; shorten it"));
     }
     Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+}
+
+/// Fields as the query of an address; those that are empty say nothing.
+fn query_of<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let said = fields.into_iter().filter(|(_, value)| !value.is_empty());
+    said.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, SEGMENT))).collect::<Vec<_>>().join("&")
+}
+
+/// Cuts what was found to one page, where it is one more than that or less. Returns the last one of the page if there is a next.
+fn cut<T>(found: &mut Vec<T>, page: u32) -> Option<&T> {
+    let more = found.len() > page as usize;
+    found.truncate(page as usize);
+    found.last().filter(|_| more)
+}
+
+/// 400 for the key of a page that was cut.
+fn broken_key() -> Problem {
+    Problem::malformed("this page key is broken; start again at the first page")
 }

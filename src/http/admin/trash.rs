@@ -4,7 +4,10 @@ use askama::Template;
 use axum::{Json, extract::State, http::StatusCode, response::Redirect};
 use serde::{Deserialize, Serialize};
 
-use super::recordings::search::{key_of, key_text};
+use super::{
+    cut,
+    recordings::search::{key_of, key_text},
+};
 use crate::{
     audit::Action,
     catalog::{Dataset, Millis, PageKey},
@@ -96,10 +99,8 @@ impl DeletedView {
 async fn view(recordings: &Recordings, at: &At) -> Result<TrashView, Problem> {
     // One more than is shown tells whether there is a next page.
     let mut trash = recordings.trash(at.key()?, PAGE + 1).await?;
-    let more = trash.datasets.len() > PAGE as usize;
-    trash.datasets.truncate(PAGE as usize);
     let key = |(dataset, _): &(Dataset, Millis)| Some(PageKey { value: dataset.deleted.as_ref()?.0, number: dataset.number });
-    let next = trash.datasets.last().filter(|_| more).and_then(key).map(key_text);
+    let next = cut(&mut trash.datasets, PAGE).and_then(key).map(key_text);
     let datasets = trash.datasets.into_iter().filter_map(DeletedView::of).collect();
     Ok(TrashView { datasets, total: trash.total, bytes: trash.bytes, next })
 }

@@ -7,7 +7,6 @@ use axum::{
     http::header::LINK,
     response::{IntoResponse, Response},
 };
-use percent_encoding::utf8_percent_encode;
 use serde::Deserialize;
 
 use super::views::DeviceView;
@@ -15,7 +14,7 @@ use crate::{
     catalog::{DeviceFilter, DeviceKey},
     handshake::Handshake,
     http::{
-        admin::{SEGMENT, sought},
+        admin::{broken_key, cut, query_of, sought},
         error::Problem,
         extract::Params,
         html::{Page, filters},
@@ -65,7 +64,7 @@ impl Search {
         if self.after.is_empty() {
             return Ok(None);
         }
-        parse(&self.after).map(Some).ok_or_else(|| Problem::malformed("this page key is broken; start again at the first page"))
+        parse(&self.after).map(Some).ok_or_else(broken_key)
     }
 
     fn is_narrow(&self) -> bool {
@@ -73,9 +72,7 @@ impl Search {
     }
 
     fn query(&self, after: Option<&str>) -> String {
-        let pairs = [("q", self.q.trim()), ("state", &self.state), ("after", after.unwrap_or_default())];
-        let said = pairs.into_iter().filter(|(_, value)| !value.is_empty());
-        said.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, SEGMENT))).collect::<Vec<_>>().join("&")
+        query_of([("q", self.q.trim()), ("state", &self.state), ("after", after.unwrap_or_default())])
     }
 }
 
@@ -94,8 +91,6 @@ pub async fn json(_: Admin, State(handshake): State<Handshake>, Params(search): 
 async fn find(handshake: &Handshake, search: &Search, page: u32) -> Result<(Vec<DeviceView>, Option<String>), Problem> {
     // One more than is shown tells whether there is a next page.
     let mut found = handshake.devices(&search.filter()?, search.key()?, page + 1).await?;
-    let more = found.len() > page as usize;
-    found.truncate(page as usize);
-    let next = found.last().filter(|_| more).map(DeviceKey::of).map(|key| format!("{}.{}", key.at, key.id));
+    let next = cut(&mut found, page).map(DeviceKey::of).map(|key| format!("{}.{}", key.at, key.id));
     Ok((found.into_iter().map(DeviceView::of).collect(), next))
 }

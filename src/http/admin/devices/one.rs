@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     audit::Action,
-    catalog::{AuditEntry, AuditFilter, DeviceNotes},
+    catalog::{AuditEntry, DeviceNotes},
     handshake::Handshake,
     http::{
         error::Problem,
@@ -21,9 +21,6 @@ use crate::{
     },
     ids::DeviceId,
 };
-
-/// Entries of its history on the page.
-const HISTORY: u32 = 50;
 
 #[derive(Template)]
 #[template(path = "admin/device.html")]
@@ -70,8 +67,7 @@ pub async fn page(
     Params(span): Params<CalendarSpan>,
 ) -> Result<Page<DevicePage>, Problem> {
     let known = known(&app.handshake, id).await?;
-    let about = AuditFilter { subject: Some(id.to_string()), ..AuditFilter::default() };
-    let history = app.audit.entries(&about, HISTORY).await?;
+    let history = app.audit.history(id).await?;
     let calendar = CalendarView::of(&app.reader, id, &span).await?;
     let missing = MissingOf::device(&app.reader.missing(), id);
     Ok(Page(DevicePage { admin, known, missing, calendar, history }))

@@ -2,7 +2,6 @@
 
 use askama::Template;
 use axum::{Json, extract::State, http::StatusCode, response::Redirect};
-use percent_encoding::utf8_percent_encode;
 use serde::{Deserialize, Serialize};
 
 use super::one::{self, Described};
@@ -10,7 +9,7 @@ use super::views::{EnrolledView, ParticipantView};
 use crate::{
     audit::Action,
     http::{
-        admin::{SEGMENT, sought},
+        admin::{cut, query_of, sought},
         error::Problem,
         extract::{Form, Params, Sent},
         html::Page,
@@ -50,9 +49,7 @@ pub struct ParticipantsPage {
 
 impl Search {
     fn query(&self, after: Option<&str>) -> String {
-        let pairs = [("q", self.q.trim()), ("after", after.unwrap_or_default())];
-        let said = pairs.into_iter().filter(|(_, value)| !value.is_empty());
-        said.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, SEGMENT))).collect::<Vec<_>>().join("&")
+        query_of([("q", self.q.trim()), ("after", after.unwrap_or_default())])
     }
 }
 
@@ -91,8 +88,6 @@ async fn find(room: &Participants, search: &Search) -> Result<ParticipantsView, 
     let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
     // One more than is shown tells whether there is a next page.
     let mut found = room.list(sought(&search.q)?.as_deref(), given(&search.after).as_deref(), PAGE + 1).await?;
-    let more = found.len() > PAGE as usize;
-    found.truncate(PAGE as usize);
-    let next = found.last().filter(|_| more).map(|last| last.label.to_string());
+    let next = cut(&mut found, PAGE).map(|last| last.label.to_string());
     Ok(ParticipantsView { participants: found.into_iter().map(ParticipantView::of).collect(), next })
 }

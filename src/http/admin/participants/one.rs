@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::views::EnrolledView;
 use crate::{
     audit::Action,
-    catalog::{AuditEntry, AuditFilter, Device, DeviceFilter},
+    catalog::{AuditEntry, Device, DeviceFilter},
     http::{
         error::Problem,
         extract::{Form, Id, Sent},
@@ -19,8 +19,6 @@ use crate::{
     participants::Participants,
 };
 
-/// Entries of its history on the page.
-const HISTORY: u32 = 50;
 /// Devices that the page proposes; any other can be typed.
 const PROPOSED: u32 = 200;
 
@@ -52,8 +50,7 @@ pub struct Patch {
 pub async fn page(admin: Admin, State(app): State<App>, Id(id): Id<ParticipantId>) -> Result<Page<ParticipantPage>, Problem> {
     let enrolled = enrolled(&app.participants, id).await?;
     let devices = app.handshake.devices(&DeviceFilter::default(), None, PROPOSED).await?;
-    let about = AuditFilter { subject: Some(id.to_string()), ..AuditFilter::default() };
-    let history = app.audit.entries(&about, HISTORY).await?;
+    let history = app.audit.history(id).await?;
     Ok(Page(ParticipantPage { admin, enrolled, devices, history }))
 }
 

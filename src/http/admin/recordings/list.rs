@@ -11,7 +11,7 @@ use super::{
 use crate::{
     catalog::{Choices, PageKey, Verdict, Wearer},
     http::{
-        admin::table,
+        admin::{cut, table},
         error::Problem,
         extract::Params,
         html::{Page, filters},
@@ -123,8 +123,6 @@ async fn find(recordings: &Recordings, search: &Search) -> Result<DatasetsView, 
     let (filter, order, key) = (search.filter()?, search.order()?, search.key()?);
     // One more than is shown tells whether there is a next page.
     let mut found = recordings.datasets(&filter, order, key, PAGE + 1).await?;
-    let more = found.len() > PAGE as usize;
-    found.truncate(PAGE as usize);
-    let next = found.last().filter(|_| more).map(|last| key_text(PageKey::of(&last.dataset, order)));
+    let next = cut(&mut found, PAGE).map(|last| key_text(PageKey::of(&last.dataset, order)));
     Ok(DatasetsView { datasets: found.into_iter().map(DatasetView::of).collect(), next })
 }

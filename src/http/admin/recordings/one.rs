@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::{search::wearer, views::ContentsView};
 use crate::{
     audit::{Action, Audit},
-    catalog::{AuditEntry, AuditFilter, Verdict},
+    catalog::{AuditEntry, Verdict},
     http::{
         error::Problem,
         extract::{Form, Id},
@@ -24,9 +24,6 @@ use crate::{
     ids::{DatasetId, FileName, ParticipantId, Tag},
     recordings::{Change, Recordings},
 };
-
-/// Entries of its history on the page.
-const HISTORY: u32 = 50;
 
 #[derive(Template)]
 #[template(path = "admin/recording.html")]
@@ -187,10 +184,9 @@ pub fn verdict(text: &str, reason: &str) -> Result<Change, Problem> {
 
 async fn show(admin: Admin, app: &App, uuid: DatasetId, overtaken: Option<Described>) -> Result<Page<RecordingPage>, Problem> {
     let contents = contents(&app.recordings, uuid, &admin).await?;
-    let about = AuditFilter { subject: Some(uuid.to_string()), ..AuditFilter::default() };
     let worn_by = contents.dataset.participant.as_ref().map(|participant| participant.id);
     let participants = app.recordings.participants(worn_by).await?;
-    let mut history = app.audit.entries(&about, HISTORY).await?;
+    let mut history = app.audit.history(uuid).await?;
     // Who took a file home is told to those who may know that it is there.
     let privacy = app.settings.now();
     let sight = privacy.privacy.sight(admin.role);

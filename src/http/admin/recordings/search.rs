@@ -3,12 +3,14 @@
 use std::fmt::Display;
 
 use jiff::{civil::Date, tz::TimeZone};
-use percent_encoding::utf8_percent_encode;
 use serde::Deserialize;
 
 use crate::{
     catalog::{DatasetFilter, Millis, PageKey, Sort, Wearer},
-    http::{admin::SEGMENT, error::Problem},
+    http::{
+        admin::{broken_key, query_of},
+        error::Problem,
+    },
 };
 
 /// A search as it was sent. Fields that are empty say nothing.
@@ -110,9 +112,7 @@ impl Search {
 
     /// The query of the same search from its beginning, or behind the key of a page.
     pub fn query(&self, after: Option<&str>) -> String {
-        let pairs = self.fields().into_iter().chain(after.map(|key| ("after", key)));
-        let said = pairs.filter(|(_, value)| !value.is_empty());
-        said.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, SEGMENT))).collect::<Vec<_>>().join("&")
+        query_of(self.fields().into_iter().chain(after.map(|key| ("after", key))))
     }
 
     /// The address of a page of the search.
@@ -144,7 +144,7 @@ pub fn key_text(key: PageKey) -> String {
 /// The key that these words say.
 pub fn key_of(text: &str) -> Result<PageKey, Problem> {
     let numbers = text.split_once('.').and_then(|(value, number)| Some((value.parse().ok()?, number.parse().ok()?)));
-    let (value, number) = numbers.ok_or_else(|| Problem::malformed("this page key is broken; start again at the first page"))?;
+    let (value, number) = numbers.ok_or_else(broken_key)?;
     Ok(PageKey { value, number })
 }
 
