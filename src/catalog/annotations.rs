@@ -2,7 +2,10 @@
 
 use sqlx::{QueryBuilder, Row, Sqlite, Transaction};
 
-use super::{Catalog, CatalogError, Millis, Verdict, Wearer, Zippable, columns::push_list};
+use super::{
+    Catalog, CatalogError, Millis, Verdict, Wearer, Zippable,
+    columns::{LISTED_AT_ONCE, push_list},
+};
 use crate::ids::{DatasetId, FileName, Tag};
 
 /// How an edit went.
@@ -120,13 +123,13 @@ impl Catalog {
     /// [`CatalogError`].
     pub async fn tag(&self, datasets: &[DatasetId], tag: &Tag) -> Result<u64, CatalogError> {
         let (mut tx, _place) = self.writing_aside().await?;
-        for some in datasets.chunks(super::columns::LISTED_AT_ONCE) {
+        for some in datasets.chunks(LISTED_AT_ONCE) {
             let mut query = QueryBuilder::new("INSERT INTO tags (tag, dataset, number) SELECT ");
             query.push_bind(tag.as_str().to_owned()).push(", uuid, number FROM datasets WHERE number IS NOT NULL AND uuid IN (");
             push_list(&mut query, some);
             query.push(") ON CONFLICT DO NOTHING").build().execute(&mut *tx).await?;
         }
-        let known = read_anew(&mut tx, datasets).await?;
+        let known = update(&mut tx, datasets, |_| {}).await?;
         tx.commit().await?;
         Ok(known)
     }
@@ -137,38 +140,42 @@ impl Catalog {
     /// [`CatalogError`].
     pub async fn untag(&self, datasets: &[DatasetId], tag: &Tag) -> Result<u64, CatalogError> {
         let (mut tx, _place) = self.writing_aside().await?;
-        for some in datasets.chunks(super::columns::LISTED_AT_ONCE) {
+        for some in datasets.chunks(LISTED_AT_ONCE) {
             let mut query = QueryBuilder::new("DELETE FROM tags WHERE tag = ");
             query.push_bind(tag.as_str().to_owned()).push(" AND dataset IN (");
             push_list(&mut query, some);
             query.push(")").build().execute(&mut *tx).await?;
         }
-        let known = read_anew(&mut tx, datasets).await?;
+        let known = update(&mut tx, datasets, |_| {}).await?;
         tx.commit().await?;
         Ok(known)
     }
 
-    /// Changes columns of datasets, and has their words read anew.
+    /// Changes columns of datasets, and has their words read anew. Returns how many there are.
     async fn change(&self, datasets: &[DatasetId], set: impl Fn(&mut QueryBuilder<Sqlite>)) -> Result<u64, CatalogError> {
         let (mut tx, _place) = self.writing_aside().await?;
-        for some in datasets.chunks(super::columns::LISTED_AT_ONCE) {
-            let mut query = QueryBuilder::new("UPDATE datasets SET revision = revision + 1, ");
-            set(&mut query);
-            query.push(" WHERE number IS NOT NULL AND uuid IN (");
-            push_list(&mut query, some);
-            query.push(")").build().execute(&mut *tx).await?;
-        }
-        let known = read_anew(&mut tx, datasets).await?;
+        let known = update(&mut tx, datasets, |query| {
+            query.push(", revision = revision + 1, ");
+            set(query);
+        })
+        .await?;
         tx.commit().await?;
         Ok(known)
     }
 }
 
-/// Has the words of datasets read anew. Returns how many there are; the stub of one that was erased is none.
-async fn read_anew(tx: &mut Transaction<'_, Sqlite>, datasets: &[DatasetId]) -> Result<u64, sqlx::Error> {
+/// Has the words of datasets read anew, and sets what else is to be set. Returns how many there are; the stub of one that was erased
+/// is none.
+async fn update(
+    tx: &mut Transaction<'_, Sqlite>,
+    datasets: &[DatasetId],
+    set: impl Fn(&mut QueryBuilder<Sqlite>),
+) -> Result<u64, sqlx::Error> {
     let mut known = 0;
-    for some in datasets.chunks(super::columns::LISTED_AT_ONCE) {
-        let mut query = QueryBuilder::new("UPDATE datasets SET described = -1 WHERE number IS NOT NULL AND uuid IN (");
+    for some in datasets.chunks(LISTED_AT_ONCE) {
+        let mut query = QueryBuilder::new("UPDATE datasets SET described = -1");
+        set(&mut query);
+        query.push(" WHERE number IS NOT NULL AND uuid IN (");
         push_list(&mut query, some);
         known += query.push(")").build().execute(&mut **tx).await?.rows_affected();
     }

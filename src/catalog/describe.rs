@@ -128,16 +128,6 @@ impl Catalog {
         Ok(device)
     }
 
-    /// Has a dataset described once more, since what people say of it has changed: its words, and who wore its device.
-    ///
-    /// # Errors
-    /// [`CatalogError`].
-    pub async fn describe_again(&self, dataset: DatasetId) -> Result<(), CatalogError> {
-        let (mut tx, _place) = self.writing_aside().await?;
-        sqlx::query("UPDATE datasets SET described = -1 WHERE uuid = $1").bind(dataset.to_string()).execute(&mut *tx).await?;
-        Ok(tx.commit().await?)
-    }
-
     /// Has every dataset described once more, unless their words were written under this rule already.
     ///
     /// # Errors
@@ -159,16 +149,6 @@ impl Catalog {
         let (mut tx, _place) = self.writing_aside().await?;
         let keep = "INSERT INTO words_rule (one, rule) VALUES (1, $1) ON CONFLICT (one) DO UPDATE SET rule = excluded.rule";
         sqlx::query(keep).bind(rule).execute(&mut *tx).await?;
-        Ok(tx.commit().await?)
-    }
-
-    /// The same for all datasets of a device.
-    ///
-    /// # Errors
-    /// [`CatalogError`].
-    pub async fn describe_device_again(&self, device: DeviceId) -> Result<(), CatalogError> {
-        let (mut tx, _place) = self.writing_aside().await?;
-        sqlx::query("UPDATE datasets SET described = -1 WHERE device = $1").bind(device.to_string()).execute(&mut *tx).await?;
         Ok(tx.commit().await?)
     }
 }
@@ -253,7 +233,7 @@ mod tests {
         assert_eq!((dataset.run, dataset.weight), (run, 1));
         assert_eq!(made.texts("SELECT meta_info AS c FROM texts").await, [Some("{}".to_owned())]);
         assert_eq!(to_describe(&made).await, [first]);
-        made.catalog.describe_again(second).await.expect("marked");
+        assert_eq!(made.catalog.judge(&[second], None, "").await.expect("judged"), 1);
         assert_eq!(to_describe(&made).await, [first, second]);
         assert_eq!(made.catalog.to_describe(dataset.number, 10).await.expect("datasets").len(), 0);
     }
