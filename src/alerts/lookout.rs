@@ -2,12 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use jiff::{Timestamp, tz::TimeZone};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Alert, AlertKind, Alerts};
 use crate::{
-    catalog::{CatalogError, Millis, now},
+    catalog::{CatalogError, DAY, Millis, date_of, now},
     config::{Role, Settings},
     handshake::Handshake,
     recordings::Recordings,
@@ -20,7 +19,6 @@ const LOOK: Duration = Duration::from_secs(60);
 const TOGETHER: Duration = Duration::from_secs(2);
 /// Of each kind, no more are told one by one.
 const MOST: u32 = 1000;
-const DAY: Millis = 24 * 60 * 60 * 1000;
 
 /// What it looks at.
 #[derive(Clone)]
@@ -126,7 +124,7 @@ impl Lookout {
         let alert = |at| Alert {
             kind: AlertKind::Disk,
             subject: "disk".to_owned(),
-            text: format!("The disk will be full on {}, if it goes on as in the last seven days.", day(at)),
+            text: format!("The disk will be full on {}, if it goes on as in the last seven days.", date_of(at)),
         };
         Ok(full_at.filter(|at| *at <= soon).map(alert).into_iter().collect())
     }
@@ -137,9 +135,9 @@ fn of_missing(missing: &Missing) -> Vec<Alert> {
         kind: AlertKind::Silent,
         subject: silent.device.to_string(),
         text: if silent.has_uploaded {
-            format!("{} has brought nothing since {}.", silent.name, day(silent.since))
+            format!("{} has brought nothing since {}.", silent.name, date_of(silent.since))
         } else {
-            format!("{} was let in on {} and has brought nothing yet.", silent.name, day(silent.since))
+            format!("{} was let in on {} and has brought nothing yet.", silent.name, date_of(silent.since))
         },
     });
     let skipped = missing.skipped.iter().map(|skipped| Alert {
@@ -157,8 +155,4 @@ fn of_missing(missing: &Missing) -> Vec<Alert> {
         text: format!("Recording {} stopped in the middle: its end has not come.", unfinished.uuid),
     });
     silent.chain(skipped).chain(unfinished).collect()
-}
-
-fn day(at: Millis) -> String {
-    Timestamp::from_millisecond(at).unwrap_or_default().to_zoned(TimeZone::UTC).date().to_string()
 }

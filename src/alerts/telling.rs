@@ -12,7 +12,7 @@ use super::{
     webhook, words,
 };
 use crate::{
-    catalog::{CatalogError, Millis, StandingAlert},
+    catalog::{CatalogError, DAY, Millis, StandingAlert},
     config::{AlertsConfig, Config, Sending},
 };
 
@@ -24,7 +24,6 @@ const GRACE: Duration = Duration::from_secs(5);
 const TOGETHER: u32 = 1000;
 
 const HOUR: Millis = 60 * 60 * 1000;
-const DAY: Millis = 24 * HOUR;
 
 impl Alerts {
     /// A way's worker: tells what is due, each minute or when poked.

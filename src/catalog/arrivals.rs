@@ -3,12 +3,10 @@
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::{
-    Catalog, CatalogError, FileRow, Millis,
+    Catalog, CatalogError, DAY, FileRow, Millis,
     columns::{LISTED_AT_ONCE, push_list, to_i64, to_u64},
 };
 use crate::ids::FileId;
-
-const DAY: Millis = 24 * 60 * 60 * 1000;
 
 /// What came in on one day (UTC).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

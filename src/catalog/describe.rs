@@ -189,9 +189,7 @@ async fn describe_device(tx: &mut SqliteConnection, device: DeviceId, said: &Des
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{made::Made, now};
-
-    const DAY: Millis = 24 * 60 * 60 * 1000;
+    use crate::catalog::{DAY, made::Made, now};
 
     /// A description of a run that started at a time, as of all changes so far.
     async fn description(made: &Made, dataset: DatasetId, started_at: Millis) -> Description {

@@ -69,6 +69,15 @@ pub use watched::{UnfinishedDataset, Watched};
 /// A time: milliseconds since 1970-01-01 UTC.
 pub type Millis = i64;
 
+/// A day of them.
+pub const DAY: Millis = 24 * 60 * 60 * 1000;
+
+/// The day that holds a moment (UTC); that of 1970-01-01 where there is none so far away.
+#[must_use]
+pub fn date_of(at: Millis) -> jiff::civil::Date {
+    jiff::Timestamp::from_millisecond(at).unwrap_or_default().to_zoned(jiff::tz::TimeZone::UTC).date()
+}
+
 /// The time now.
 #[must_use]
 pub fn now() -> Millis {

@@ -69,9 +69,7 @@ impl Catalog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::made::Made;
-
-    const DAY: Millis = 24 * 60 * 60 * 1000;
+    use crate::catalog::{DAY, made::Made};
 
     #[tokio::test]
     async fn runs_with_a_number_are_told_also_without_a_start_and_from_the_trash() {

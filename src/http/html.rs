@@ -44,6 +44,8 @@ pub mod filters {
     use askama::{Result, Values};
     use jiff::{Timestamp, tz::TimeZone};
 
+    use crate::catalog::date_of;
+
     /// Milliseconds since 1970 as `2026-11-20 09:20:31`, UTC.
     #[askama::filter_fn]
     pub fn time(millis: &i64, _: &dyn Values) -> Result<String> {
@@ -53,7 +55,7 @@ pub mod filters {
     /// Milliseconds since 1970 as `2026-11-20`, UTC.
     #[askama::filter_fn]
     pub fn day(millis: &i64, _: &dyn Values) -> Result<String> {
-        Ok(Timestamp::from_millisecond(*millis).unwrap_or_default().to_zoned(TimeZone::UTC).date().to_string())
+        Ok(date_of(*millis).to_string())
     }
 
     /// The same for a file's time.

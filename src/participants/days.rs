@@ -2,11 +2,13 @@
 
 use std::{fmt, str::FromStr};
 
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{civil::Date, tz::TimeZone};
 
-use crate::{catalog::Millis, ids::Malformed};
+use crate::{
+    catalog::{DAY, Millis, date_of},
+    ids::Malformed,
+};
 
-const MILLIS: Millis = 24 * 60 * 60 * 1000;
 /// Years in which somebody may wear a watch.
 const YEARS: std::ops::RangeInclusive<i16> = 2000..=2099;
 
@@ -26,13 +28,13 @@ impl Day {
     /// The first moment behind it.
     #[must_use]
     pub fn end(self) -> Millis {
-        self.start + MILLIS
+        self.start + DAY
     }
 
     /// The day that holds a moment.
     #[must_use]
     pub fn of(moment: Millis) -> Self {
-        Self { start: moment.div_euclid(MILLIS) * MILLIS }
+        Self { start: moment.div_euclid(DAY) * DAY }
     }
 }
 
@@ -51,7 +53,7 @@ impl FromStr for Day {
 
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Timestamp::from_millisecond(self.start).unwrap_or_default().to_zoned(TimeZone::UTC).date().fmt(f)
+        date_of(self.start).fmt(f)
     }
 }
 

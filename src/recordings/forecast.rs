@@ -1,9 +1,8 @@
 //! The day on which the disk will be full, if it goes on as in the last days.
 
 use super::Recordings;
-use crate::catalog::{Arrivals, CatalogError, Millis, now};
+use crate::catalog::{Arrivals, CatalogError, DAY, Millis, now};
 
-const DAY: Millis = 24 * 60 * 60 * 1000;
 /// How many days are looked at: a whole week, since watches rest on Sundays.
 const WEEK: Millis = 7 * DAY;
 /// A file lies on the disk twice: by itself, and in the zip of its dataset.

@@ -1,9 +1,8 @@
 //! A calendar of a device's recordings: a row a day (UTC), a cell an hour.
 
-use crate::catalog::{Millis, RunSpan};
+use crate::catalog::{DAY, Millis, RunSpan};
 
 const HOUR: Millis = 60 * 60 * 1000;
-const DAY: Millis = 24 * HOUR;
 /// No calendar is longer, whatever is asked for.
 const MOST_DAYS: usize = 366;
 

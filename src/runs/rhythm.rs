@@ -47,8 +47,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    const DAY: Millis = 24 * HOUR;
+    use crate::catalog::DAY;
 
     /// Two datasets an hour apart at each of these hours.
     fn sessions(hours: impl IntoIterator<Item = i64>) -> Vec<Millis> {

@@ -2,10 +2,9 @@
 
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
 
-use crate::catalog::Millis;
+use crate::catalog::{DAY, Millis};
 
 const HOUR: Millis = 60 * 60 * 1000;
-const DAY: Millis = 24 * HOUR;
 
 /// 2015-01-01: clocks that were never set say 1970 or 2000.
 const EARLIEST: Millis = 1_420_070_400_000;

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::{extract::State, http::HeaderMap};
-use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
     alerts::{Channel, Failure},
-    catalog::{Arrivals, Counts, Millis, now},
+    catalog::{Arrivals, Counts, DAY, Millis, date_of, now},
     handshake::OpenRequest,
     http::{
         drawing::{Chart, Squares},
@@ -23,7 +22,6 @@ use crate::{
     storage::FreeSpace,
 };
 
-const DAY: Millis = 24 * 60 * 60 * 1000;
 /// Days in the drawing.
 const DAYS: Millis = 14;
 /// A disk that is full later is not full for as long as anybody plans.
@@ -93,7 +91,7 @@ async fn came(recordings: &Recordings) -> Result<Came, Problem> {
     let days = (0..DAYS).rev().map(|back| today - back * DAY);
     let bar = |day| {
         let came = arrivals.iter().find(|came| came.day == day).copied().unwrap_or(Arrivals { day, files: 0, bytes: 0 });
-        let date = Timestamp::from_millisecond(day).unwrap_or_default().to_zoned(TimeZone::UTC).date();
+        let date = date_of(day);
         let files = if came.files == 1 { "1 file".to_owned() } else { format!("{} files", came.files) };
         (came.bytes, date.day().to_string(), format!("{date}: {files}, {}", filters::human_bytes(came.bytes)))
     };

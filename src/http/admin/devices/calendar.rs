@@ -4,13 +4,12 @@ use jiff::{civil::Date, tz::TimeZone};
 use serde::Deserialize;
 
 use crate::{
-    catalog::{Millis, now},
+    catalog::{DAY, Millis, now},
     http::{error::Problem, html::filters},
     ids::DeviceId,
     runs::{Day, Hour, Reader},
 };
 
-const DAY: Millis = 24 * 60 * 60 * 1000;
 /// Days on the page.
 const DAYS: Millis = 28;
 
