@@ -75,7 +75,7 @@ impl Shelves {
     /// Deletes a discarded file, then its row.
     pub(super) async fn finish_discard(&self, id: FileId) -> Result<(), ReceiveError> {
         let storage = self.storage.clone();
-        blocking(move || storage.disk().remove(&storage.layout().quarantine(id))).await??;
+        blocking(move || storage.discard(id)).await??;
         Ok(self.catalog.forget(&[id]).await?)
     }
 }
