@@ -256,17 +256,26 @@ impl Catalog {
         good
     }
 
-    /// Ends every token of a device but the newest. `false` if there is no such device.
+    /// Ends every token of these devices that is older than that of a generation, which each of them was granted, also where this
+    /// catalog does not know of that. Returns how many devices had older ones.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn end_older_tokens(&self, id: DeviceId) -> Result<bool, CatalogError> {
-        let done = sqlx::query("UPDATE devices SET lowest_generation = generation WHERE id = $1")
-            .bind(id.to_string())
-            .execute(&self.write)
-            .await?;
-        self.tokens.forget(id);
-        Ok(done.rows_affected() == 1)
+    pub async fn end_older_tokens(&self, devices: &[(DeviceId, u32)]) -> Result<u64, CatalogError> {
+        let end = "INSERT INTO devices (id, identifier, created_at, generation, lowest_generation) VALUES ($1, $2, $3, $4, $4) \
+             ON CONFLICT (id) DO UPDATE SET generation = MAX(devices.generation, $4), lowest_generation = $4 \
+             WHERE devices.lowest_generation < $4";
+        let (mut tx, _place) = self.writing_aside().await?;
+        let mut ended = 0;
+        for (id, generation) in devices {
+            let end = sqlx::query(end).bind(id.to_string()).bind(unknown(*id)).bind(now()).bind(generation);
+            ended += end.execute(&mut *tx).await?.rows_affected();
+        }
+        tx.commit().await?;
+        for (id, _) in devices {
+            self.tokens.forget(*id);
+        }
+        Ok(ended)
     }
 }
 

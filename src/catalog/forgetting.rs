@@ -77,8 +77,9 @@ impl Catalog {
         sqlx::query_scalar(query).fetch_all(&self.write).await
     }
 
-    /// Shuts out what the ledger says is shut out, where this catalog does not know of it, since it is older or was lost. A token of
-    /// a later generation than the ledger speaks of was granted since, and stays good. Returns how many devices that were.
+    /// Shuts out what the ledger says is shut out, and lets in what it says was let in again, where this catalog does not know of
+    /// it, since it is older or was lost. A token of a later generation than the ledger speaks of was granted since, and stays good.
+    /// Returns how many devices that were.
     ///
     /// # Errors
     /// [`CatalogError`].
@@ -87,7 +88,10 @@ impl Catalog {
         let mut changed = 0;
         for (device, state) in devices {
             let (generation, is_forgotten) = match *state {
-                DeviceState::Good => continue,
+                DeviceState::Good { generation } => {
+                    changed += let_in(&mut tx, *device, generation).await?;
+                    continue;
+                }
                 DeviceState::Revoked { generation } => (generation, false),
                 DeviceState::Forgotten { generation } => (generation, true),
             };
@@ -105,13 +109,14 @@ impl Catalog {
         Ok(changed)
     }
 
-    /// The devices that are shut out, each with the generation of its newest token.
+    /// The devices that are shut out, each with the generation of its newest token, and whether it is forgotten.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn shut_out(&self) -> Result<Vec<(DeviceId, u32)>, CatalogError> {
-        let rows = sqlx::query("SELECT id, generation FROM devices WHERE revoked_at IS NOT NULL").fetch_all(&self.read).await?;
-        let read = |row: &SqliteRow| Ok((parsed(row, "id")?, row.try_get("generation")?));
+    pub async fn shut_out(&self) -> Result<Vec<(DeviceId, u32, bool)>, CatalogError> {
+        let query = "SELECT id, generation, forgotten_at IS NOT NULL AS is_forgotten FROM devices WHERE revoked_at IS NOT NULL";
+        let rows = sqlx::query(query).fetch_all(&self.read).await?;
+        let read = |row: &SqliteRow| Ok((parsed(row, "id")?, row.try_get("generation")?, row.try_get("is_forgotten")?));
         Ok(rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?)
     }
 
@@ -154,6 +159,14 @@ async fn blank(tx: &mut SqliteConnection, id: &str) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
+/// Lets in a device of which nothing newer is known than that it was let in again with this generation. One that was forgotten with
+/// it stays out: nobody lets that in without a newer token.
+async fn let_in(tx: &mut SqliteConnection, device: DeviceId, generation: u32) -> Result<u64, sqlx::Error> {
+    let let_in = "UPDATE devices SET revoked_at = NULL, forgotten_at = NULL, generation = $2 WHERE id = $1 AND revoked_at IS NOT NULL \
+         AND (generation < $2 OR (generation = $2 AND forgotten_at IS NULL))";
+    Ok(sqlx::query(let_in).bind(device.to_string()).bind(generation).execute(tx).await?.rows_affected())
+}
+
 /// Makes sure that no token of a device up to this generation is good, and that the next one is a later one.
 async fn shut_out(tx: &mut SqliteConnection, device: DeviceId, generation: u32) -> Result<u64, sqlx::Error> {
     let revoke = "INSERT INTO devices (id, identifier, created_at, revoked_at, generation, lowest_generation) VALUES ($1, $2, $3, $3, $4, 1) \
@@ -178,13 +191,19 @@ mod tests {
     #[tokio::test]
     async fn what_the_ledger_shut_out_is_shut_out_in_a_catalog_that_is_older_and_in_one_that_is_new() {
         let state = |generation| DeviceState::Revoked { generation };
+        let good = |generation| DeviceState::Good { generation };
         for (before, said, after) in [
             ("generation = 3, lowest_generation = 2", state(3), "3 2 1 0"),
             ("generation = 2", state(3), "3 1 1 0"),
             ("generation = 3, revoked_at = 7", state(3), "3 1 1 0"),
             ("generation = 4, lowest_generation = 1", state(3), "4 4 0 0"),
             ("generation = 4, lowest_generation = 4", state(3), "4 4 0 0"),
-            ("generation = 3", DeviceState::Good, "3 1 0 0"),
+            ("generation = 3", good(3), "3 1 0 0"),
+            ("generation = 3, revoked_at = 7", good(3), "3 1 0 0"),
+            ("generation = 2, revoked_at = 7", good(3), "3 1 0 0"),
+            ("generation = 4, revoked_at = 7", good(3), "4 1 1 0"),
+            ("generation = 3, revoked_at = 7, forgotten_at = 7", good(3), "3 1 1 1"),
+            ("generation = 2, revoked_at = 7, forgotten_at = 7", good(3), "3 1 0 0"),
             ("generation = 3", DeviceState::Forgotten { generation: 3 }, "3 1 1 1"),
             ("generation = 4", DeviceState::Forgotten { generation: 3 }, "4 4 0 0"),
         ] {

@@ -150,14 +150,6 @@ impl Handshake {
         self.catalog.blocked(MOST_BLOCKED).await
     }
 
-    /// Ends every token of a device but its newest. `false` if there is no such device.
-    ///
-    /// # Errors
-    /// [`CatalogError`].
-    pub async fn end_older_tokens(&self, device: DeviceId) -> Result<bool, CatalogError> {
-        self.catalog.end_older_tokens(device).await
-    }
-
     /// How many devices are locked out, since no secret of the config signed their token.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Shutting devices out, and letting them in again. The ledger is told first, so that a catalog that is lost or put back from a backup
+//! Shutting devices out, letting them in again, and ending older tokens. The ledger is told first, so that a catalog that is lost or put back from a backup
 //! does not let in whom somebody has shut out.
 
 use std::io;
@@ -43,6 +43,17 @@ impl Handshake {
         Ok(known)
     }
 
+    /// Ends every token of a device but its newest. `false` if there is no such device.
+    ///
+    /// # Errors
+    /// [`ShutOutError`].
+    pub async fn end_older_tokens(&self, device: DeviceId, by: &str) -> Result<bool, ShutOutError> {
+        let Some(known) = self.catalog.device(device).await? else { return Ok(false) };
+        self.write_down(by, What::DeviceTokensEnded { device, generation: known.generation }).await?;
+        self.catalog.end_older_tokens(&[(device, known.generation)]).await?;
+        Ok(true)
+    }
+
     /// Whether a device was forgotten, and granted nothing since.
     fn is_forgotten(&self, device: DeviceId, newest: u32) -> bool {
         matches!(self.ledger.device(device), Some(DeviceState::Forgotten { generation }) if newest <= generation)
@@ -62,18 +73,21 @@ impl Handshake {
         Ok(known)
     }
 
-    /// After a start: catalog and ledger agree on who is shut out. What was revoked before there was a ledger is written down.
+    /// After a start: catalog and ledger agree on who is shut out, and which tokens are ended. What was revoked before there was a
+    /// ledger is written down.
     ///
     /// # Errors
     /// [`ShutOutError`].
     pub async fn agree_with_ledger(&self) -> Result<(), ShutOutError> {
+        let ended = self.catalog.end_older_tokens(&self.ledger.lowest_generations()).await?;
         let changed = self.catalog.keep_shut_out(&self.ledger.devices()).await?;
-        if changed > 0 {
-            tracing::warn!(devices = changed, "devices that were shut out were let in by the catalog, or unknown to it; they stay out");
+        if ended + changed > 0 {
+            tracing::warn!(devices = changed, ended, "the catalog did not know who was shut out or let in again since; the ledger counts");
         }
-        for (device, generation) in self.catalog.shut_out().await? {
+        for (device, generation, is_forgotten) in self.catalog.shut_out().await? {
             if self.ledger.device(device).is_none() {
-                self.write_down("", What::DeviceRevoked { device, generation }).await?;
+                let revoked = What::DeviceRevoked { device, generation };
+                self.write_down("", if is_forgotten { What::DeviceForgotten { device, generation } } else { revoked }).await?;
             }
         }
         Ok(())

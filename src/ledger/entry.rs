@@ -51,6 +51,14 @@ pub enum What {
         /// The generation of its newest token then.
         generation: u32,
     },
+    /// Older tokens of a device were ended.
+    DeviceTokensEnded {
+        /// Which.
+        #[serde(rename = "subject", deserialize_with = "parsed")]
+        device: DeviceId,
+        /// The lowest generation whose token is good since.
+        generation: u32,
+    },
     /// A device was taken off the list, and shut out.
     DeviceForgotten {
         /// Which.
@@ -136,6 +144,7 @@ mod tests {
         for (what, word) in [
             (What::DeviceRevoked { device, generation: 3 }, "device-revoked"),
             (What::DeviceRestored { device, generation: 3 }, "device-restored"),
+            (What::DeviceTokensEnded { device, generation: 3 }, "device-tokens-ended"),
             (What::DeviceForgotten { device, generation: 3 }, "device-forgotten"),
         ] {
             let line = line(what);

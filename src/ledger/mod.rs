@@ -7,8 +7,9 @@ mod entry;
 use std::{
     collections::{HashMap, HashSet},
     fmt,
-    fs::File,
+    fs::{self, File, Metadata},
     io::{self, BufRead, BufReader},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard},
 };
@@ -28,7 +29,7 @@ const MODE: u32 = 0o600;
 pub enum OpenError {
     /// A line is not what was written there, or one is missing before it.
     #[error(
-        "line {line} of {path} {why}: somebody changed the file, or it is damaged. Everything that can be read of it counts; hold it against your backups, and put in place the one that has all lines"
+        "line {line} of {path} {why}: somebody changed the file, or it is damaged. Everything that can be read of it counts; hold it against your backups, and put in place the one that has all lines, with the server stopped"
     )]
     Broken {
         /// The file.
@@ -53,8 +54,11 @@ pub enum OpenError {
 /// What the ledger says last of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceState {
-    /// It is let in: it was restored.
-    Good,
+    /// It is let in: it was restored, or granted anew.
+    Good {
+        /// The generation of its newest token then.
+        generation: u32,
+    },
     /// It is shut out.
     Revoked {
         /// The generation of its newest token then.
@@ -76,6 +80,7 @@ struct Inner {
     path: PathBuf,
     tail: Mutex<Tail>,
     known: RwLock<Known>,
+    began_empty: bool,
 }
 
 /// Where the next line goes.
@@ -92,20 +97,48 @@ struct Tail {
 struct Known {
     erased: HashSet<DatasetId>,
     devices: HashMap<DeviceId, DeviceState>,
+    /// The lowest generation of a device whose token is good, where older ones were ended.
+    lowest: HashMap<DeviceId, u32>,
 }
 
 impl Known {
     fn take(&mut self, entry: &Entry) {
-        let (device, state) = match entry.what {
+        match entry.what {
             What::DatasetErased { dataset, .. } => {
                 self.erased.insert(dataset);
-                return;
             }
-            What::DeviceRevoked { device, generation } => (device, DeviceState::Revoked { generation }),
-            What::DeviceRestored { device, .. } => (device, DeviceState::Good),
-            What::DeviceForgotten { device, generation } => (device, DeviceState::Forgotten { generation }),
-        };
+            What::DeviceRevoked { device, generation } => self.take_state(device, generation, DeviceState::Revoked { generation }),
+            What::DeviceRestored { device, generation } => self.take_state(device, generation, DeviceState::Good { generation }),
+            What::DeviceForgotten { device, generation } => self.take_state(device, generation, DeviceState::Forgotten { generation }),
+            What::DeviceTokensEnded { device, generation } => {
+                // One that is shut out stays so, unless it has a newer token since.
+                if self.was_granted_since(device, generation).is_some() {
+                    self.take_state(device, generation, DeviceState::Good { generation });
+                }
+                self.end_below(device, generation);
+            }
+        }
+    }
+
+    fn take_state(&mut self, device: DeviceId, generation: u32, state: DeviceState) {
+        // Whoever is granted anew has a newer token, and none of those that it was shut out with comes back to life.
+        if let Some(shut_out) = self.was_granted_since(device, generation) {
+            self.end_below(device, shut_out + 1);
+        }
         self.devices.insert(device, state);
+    }
+
+    /// The generation with which a device was shut out, where this one is newer.
+    fn was_granted_since(&self, device: DeviceId, newest: u32) -> Option<u32> {
+        match self.devices.get(&device) {
+            Some(DeviceState::Revoked { generation } | DeviceState::Forgotten { generation }) if *generation < newest => Some(*generation),
+            _ => None,
+        }
+    }
+
+    fn end_below(&mut self, device: DeviceId, generation: u32) {
+        let lowest = self.lowest.entry(device).or_default();
+        *lowest = generation.max(*lowest);
     }
 }
 
@@ -149,7 +182,8 @@ impl Ledger {
             tracing::warn!(bytes = lines.torn, "cut off the last line of the ledger, which was never written to its end");
         }
         let tail = Tail { file, length: lines.length, chain: lines.chain, is_uncertain: false };
-        let inner = Inner { disk, path: path.to_owned(), tail: Mutex::new(tail), known: RwLock::new(lines.known) };
+        let (known, began_empty) = (RwLock::new(lines.known), lines.length == 0);
+        let inner = Inner { disk, path: path.to_owned(), tail: Mutex::new(tail), known, began_empty };
         Ok((Self(Arc::new(inner)), lines.broken))
     }
 
@@ -175,6 +209,9 @@ impl Ledger {
             return Err(io::Error::other("the ledger holds part of a line that could not be taken back; restart the server"));
         }
         let Inner { disk, path, .. } = &*self.0;
+        if !is_at(&tail.file, path) {
+            return Err(io::Error::other("the ledger is not the file any more that the server opened at its start; restart the server"));
+        }
         let written = disk.write(&mut tail.file, line).and_then(|()| disk.sync_file(&tail.file, path));
         match written {
             Ok(()) => tail.length += line.len() as u64,
@@ -207,6 +244,18 @@ impl Ledger {
         self.known().devices.iter().map(|(&device, &state)| (device, state)).collect()
     }
 
+    /// The lowest generation whose token is good of each device of which older ones were ended, in no order.
+    #[must_use]
+    pub fn lowest_generations(&self) -> Vec<(DeviceId, u32)> {
+        self.known().lowest.iter().map(|(&device, &generation)| (device, generation)).collect()
+    }
+
+    /// Whether nothing stood in it when it was opened, or there was none.
+    #[must_use]
+    pub fn began_empty(&self) -> bool {
+        self.0.began_empty
+    }
+
     fn tail(&self) -> MutexGuard<'_, Tail> {
         self.0.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -231,6 +280,12 @@ fn open_file(disk: &dyn Disk, path: &Path) -> io::Result<File> {
     }
     disk.sync_folder(path.parent().unwrap_or(path))?;
     disk.reopen(path)
+}
+
+/// Whether a path leads to an open file. Where somebody has put another one in its place, what is written goes nowhere.
+fn is_at(file: &File, path: &Path) -> bool {
+    let id = |found: Metadata| (found.dev(), found.ino());
+    matches!((file.metadata(), fs::metadata(path)), (Ok(open), Ok(there)) if id(open) == id(there))
 }
 
 /// What is read, line by line.

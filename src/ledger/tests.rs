@@ -119,6 +119,10 @@ fn restored(number: u8) -> Entry {
     entry(What::DeviceRestored { device: device(number), generation: 9 })
 }
 
+fn tokens_ended(number: u8, generation: u32) -> Entry {
+    entry(What::DeviceTokensEnded { device: device(number), generation })
+}
+
 fn forgotten(number: u8, generation: u32) -> Entry {
     entry(What::DeviceForgotten { device: device(number), generation })
 }
@@ -142,14 +146,14 @@ fn what_was_written_is_known_at_once_and_by_the_next_start() {
     }
     let states = [
         (device(1), DeviceState::Revoked { generation: 3 }),
-        (device(2), DeviceState::Good),
+        (device(2), DeviceState::Good { generation: 9 }),
         (device(3), DeviceState::Forgotten { generation: 5 }),
         (device(4), DeviceState::Revoked { generation: 6 }),
     ];
     for ledger in [clone, place.open()] {
         assert_eq!(state(&ledger), (vec![dataset(1), dataset(2)], states.to_vec()));
         assert!(ledger.is_erased(dataset(1)) && !ledger.is_erased(dataset(3)));
-        assert_eq!((ledger.device(device(2)), ledger.device(device(5))), (Some(DeviceState::Good), None));
+        assert_eq!((ledger.device(device(2)), ledger.device(device(5))), (Some(DeviceState::Good { generation: 9 }), None));
     }
     assert_eq!(place.text().lines().count(), written.len());
 }
@@ -159,6 +163,45 @@ fn a_new_ledger_is_empty_and_for_nobody_else_to_read() {
     let place = Place::new();
     assert_eq!(state(&place.open()), (Vec::new(), Vec::new()));
     assert_eq!(fs::metadata(place.path()).expect("a file").permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn tokens_that_were_ended_or_shut_out_before_a_newer_grant_are_known_to_be_dead() {
+    let (revoked_at, good) = (|generation| DeviceState::Revoked { generation }, |generation| DeviceState::Good { generation });
+    for (entries, state, lowest) in [
+        (vec![tokens_ended(1, 3), tokens_ended(1, 2)], None, Some(3)),
+        (vec![revoked(1, 2), tokens_ended(1, 2)], Some(revoked_at(2)), Some(2)),
+        (vec![revoked(1, 2), tokens_ended(1, 4)], Some(good(4)), Some(4)),
+        (vec![forgotten(1, 2), tokens_ended(1, 4)], Some(good(4)), Some(4)),
+        (vec![revoked(1, 2), restored(1)], Some(good(9)), Some(3)),
+        (vec![revoked(1, 9), restored(1)], Some(good(9)), None),
+        (vec![revoked(1, 2), revoked(1, 5)], Some(revoked_at(5)), Some(3)),
+    ] {
+        let ledger = Place::with(&entries).open();
+        let known = ledger.lowest_generations().first().map(|(_, lowest)| *lowest);
+        assert_eq!((ledger.device(device(1)), known), (state, lowest), "{entries:?}");
+    }
+}
+
+#[test]
+fn where_another_file_was_put_in_its_place_nothing_is_written_until_the_next_start() {
+    let place = Place::with(&[erased(1)]);
+    let (ledger, whole) = (place.open(), place.text());
+    fs::remove_file(place.path()).expect("removed");
+    let refused = ledger.append(&erased(2)).expect_err("no file");
+    assert!(refused.to_string().contains("restart the server"), "{refused}");
+    fs::write(place.path(), &whole).expect("another file");
+    ledger.append(&erased(2)).expect_err("another file");
+    assert_eq!((state(&ledger).0, place.text()), (vec![dataset(1)], whole));
+    place.open().append(&erased(3)).expect("written");
+}
+
+#[test]
+fn a_ledger_says_whether_it_began_with_nothing() {
+    let place = Place::new();
+    let ledger = place.open();
+    ledger.append(&erased(1)).expect("written");
+    assert!(ledger.began_empty() && !place.open().began_empty());
 }
 
 #[test]

@@ -141,7 +141,7 @@ pub async fn restore(admin: Admin, State(app): State<App>, Id(id): Id<DeviceId>)
 }
 
 pub async fn end_older_tokens(admin: Admin, State(app): State<App>, Id(id): Id<DeviceId>) -> Result<StatusCode, Problem> {
-    let known = app.handshake.end_older_tokens(id).await?;
+    let known = app.handshake.end_older_tokens(id, &admin.name).await?;
     done(&app, &admin, id, known, Action::EndedTokens).await
 }
 
