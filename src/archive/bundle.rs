@@ -59,13 +59,7 @@ impl Bundle {
         self.entries.is_empty()
     }
 
-    /// The header of an entry, behind which exactly `size` bytes of it must follow; `None` behind the last one.
-    #[must_use]
-    pub fn part(&self, index: usize) -> Option<(Vec<u8>, &Entry)> {
-        self.entries.get(index).map(|entry| (local_header(entry), entry))
-    }
-
-    /// The same for all entries.
+    /// The header of each entry, behind which exactly `size` bytes of it must follow.
     pub fn parts(&self) -> impl Iterator<Item = (Vec<u8>, &Entry)> {
         self.entries.iter().map(|entry| (local_header(entry), entry))
     }
@@ -219,14 +213,6 @@ mod tests {
             assert_eq!((file.compression(), file.unix_mode()), (CompressionMethod::Stored, Some(0o100_644)));
             assert_eq!(file.last_modified(), DateTime::from_date_and_time(2026, 10, 26, 7, 33, 20).ok());
         }
-    }
-
-    #[test]
-    fn parts_are_found_by_their_number_and_end_behind_the_last() {
-        let bundle = Bundle::new(vec![entry("a", b""), entry("b", b"")]);
-        let numbered: Vec<_> = (0..).map_while(|index| bundle.part(index)).collect();
-        assert_eq!(numbered, bundle.parts().collect::<Vec<_>>());
-        assert_eq!(numbered.len(), 2);
     }
 
     #[test]

@@ -53,7 +53,8 @@ pub struct Brought {
     pub is_here: bool,
 }
 
-const TO_DESCRIBE: &str = "SELECT uuid, number, changes FROM datasets WHERE changes <> described AND number > $1 ORDER BY number LIMIT $2";
+const TO_DESCRIBE: &str =
+    "SELECT uuid, number, changes FROM datasets WHERE changes <> described AND number < $1 ORDER BY number DESC LIMIT $2";
 
 const FILES_TO_READ: &str = "SELECT sent_name, stored_name, received_at, device IS NOT NULL AS by_device, state = 'placed' AS is_here \
      FROM files WHERE dataset = $1 AND held IS NULL AND state IN ('placed', 'lost') AND stored_name IS NOT NULL ORDER BY folded_name";
@@ -67,12 +68,12 @@ const DESCRIBE: &str = concat!(
 );
 
 impl Catalog {
-    /// The datasets with changes that their description does not reflect, behind the one of this number, lowest number first.
+    /// The datasets with changes that their description does not reflect, before the one of this number, the newest first.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn to_describe(&self, behind: i64, most: u32) -> Result<Vec<ToDescribe>, CatalogError> {
-        let rows = sqlx::query(TO_DESCRIBE).bind(behind).bind(most).fetch_all(&self.read).await?;
+    pub async fn to_describe(&self, before: i64, most: u32) -> Result<Vec<ToDescribe>, CatalogError> {
+        let rows = sqlx::query(TO_DESCRIBE).bind(before).bind(most).fetch_all(&self.read).await?;
         let read = |row: &SqliteRow| {
             Ok(ToDescribe { uuid: parsed(row, "uuid")?, number: row.try_get("number")?, changes: row.try_get("changes")? })
         };
@@ -202,7 +203,7 @@ mod tests {
     }
 
     async fn to_describe(made: &Made) -> Vec<DatasetId> {
-        made.catalog.to_describe(0, 10).await.expect("datasets").into_iter().map(|to| to.uuid).collect()
+        made.catalog.to_describe(i64::MAX, 10).await.expect("datasets").into_iter().map(|to| to.uuid).collect()
     }
 
     /// How many datasets have all of these words.
@@ -216,7 +217,7 @@ mod tests {
         let device = made.device("kitchen[1]").await;
         let (first, second) = (made.dataset(device).await, made.dataset(device).await);
         made.file(second, device, "acc.csv").await;
-        assert_eq!(to_describe(&made).await, [first, second], "also one without files");
+        assert_eq!(to_describe(&made).await, [second, first], "also one without files");
         let run = Run {
             started_at: Some(5),
             ended_at: Some(6),
@@ -232,8 +233,9 @@ mod tests {
         assert_eq!(made.texts("SELECT meta_info AS c FROM texts").await, [Some("{}".to_owned())]);
         assert_eq!(to_describe(&made).await, [first]);
         assert_eq!(made.catalog.judge(&[second], None, "").await.expect("judged"), 1);
-        assert_eq!(to_describe(&made).await, [first, second]);
-        assert_eq!(made.catalog.to_describe(dataset.number, 10).await.expect("datasets").len(), 0);
+        assert_eq!(to_describe(&made).await, [second, first]);
+        let before = made.catalog.to_describe(dataset.number, 10).await.expect("datasets");
+        assert_eq!(before.iter().map(|to| to.uuid).collect::<Vec<_>>(), [first]);
     }
 
     #[tokio::test]

@@ -37,12 +37,11 @@ pub struct DiffLine {
 pub(super) fn without_secrets(before: &str, after: &str) -> Option<Vec<DiffLine>> {
     let kept = secrets(before)?;
     let (before, after) = (masked(before, &kept)?, masked(after, &kept)?);
-    let mut lines = Vec::new();
-    for (index, group) in TextDiff::from_lines(&*before, &*after).grouped_ops(AROUND).iter().enumerate() {
+    let (mut lines, diff) = (Vec::new(), TextDiff::from_lines(&*before, &*after));
+    for (index, group) in diff.grouped_ops(AROUND).iter().enumerate() {
         if index > 0 {
             lines.push(DiffLine { side: Side::Gap, text: String::new() });
         }
-        let diff = TextDiff::from_lines(&*before, &*after);
         for change in group.iter().flat_map(|step| diff.iter_changes(step)) {
             let side = match change.tag() {
                 ChangeTag::Equal => Side::Both,

@@ -14,6 +14,7 @@ use super::{
     in_force::explain,
     shape,
 };
+use crate::ids::hex;
 
 /// The sections that a form does not show as fields: one is not changed there, one is a list of people.
 const APART: [&str; 2] = ["security", "users"];
@@ -94,7 +95,7 @@ impl Standing {
     /// What tells this text from every other one.
     #[must_use]
     pub fn digest(&self) -> String {
-        Sha256::digest(&self.text).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+        hex(&Sha256::digest(&self.text))
     }
 
     /// What the file says.

@@ -10,6 +10,7 @@ use crate::{
     },
     config::{Role, Sight},
     ids::{DatasetId, ParticipantId, Tag},
+    runs::is_meta_info,
 };
 
 /// What is here in all.
@@ -148,7 +149,7 @@ impl Recordings {
         let has_zip = files.iter().any(|file| file.state == FileState::Placed && is_seen(file, &zips));
         let (all, sight) = (files.len(), privacy.sight(role));
         // What the run says of itself is told in no other way, either, where its file is kept back.
-        texts.meta_info = texts.meta_info.filter(|_| files.iter().all(|file| is_seen(file, &sight) || !is_meta_info(file)));
+        texts.meta_info = texts.meta_info.filter(|_| files.iter().all(|file| is_seen(file, &sight) || !holds_meta_info(file)));
         files.retain(|file| is_seen(file, &sight));
         let tags = self.catalog.tags_of(&[uuid]).await?.into_iter().map(|(_, tag)| tag).collect();
         let zip = tokio::fs::metadata(self.shelves.storage.layout().zip(uuid)).await.ok();
@@ -158,8 +159,8 @@ impl Recordings {
     }
 }
 
-fn is_meta_info(file: &FileRow) -> bool {
-    matches!(&file.whereabouts, Whereabouts::Dataset(name) if name.folded().starts_with("metainfo"))
+fn holds_meta_info(file: &FileRow) -> bool {
+    matches!(&file.whereabouts, Whereabouts::Dataset(name) if is_meta_info(name))
 }
 
 fn is_seen(file: &FileRow, sight: &Sight) -> bool {

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     MetaInfo, from_names,
-    meta_info::MOST_BYTES,
+    meta_info::{MOST_BYTES, is_meta_info},
     plausible_start,
     tail::{Clocks, is_table, last_in, plausible_end},
 };
@@ -52,8 +52,8 @@ fn first_arrival(files: &[Brought]) -> Option<i64> {
 
 /// The text of the metaInfo that came last; empty where it is too long to be one.
 fn meta_info(layout: &Layout, dataset: DatasetId, files: &[Brought]) -> io::Result<Option<String>> {
-    let is_meta_info = |file: &&Brought| file.is_here && file.sent_name.starts_with("metaInfo") && file.name.extension() == "json";
-    let Some(file) = files.iter().filter(is_meta_info).max_by_key(|file| file.received_at) else { return Ok(None) };
+    let said = files.iter().filter(|file| file.is_here && is_meta_info(&file.name));
+    let Some(file) = said.max_by_key(|file| file.received_at) else { return Ok(None) };
     let Some(opened) = open(layout, dataset, &file.name)? else { return Ok(None) };
     let mut bytes = Vec::new();
     opened.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;

@@ -3,12 +3,18 @@
 use serde_json::{Map, Value};
 
 use super::start::read_time;
-use crate::catalog::Millis;
+use crate::{catalog::Millis, ids::FileName};
 
 /// A longer text is not read.
 pub(super) const MOST_BYTES: u64 = 64 << 10;
 /// No more of a text is shown or searched for.
 const MOST_CHARS: usize = 100;
+
+/// Whether a file of this name is a metaInfo.
+#[must_use]
+pub fn is_meta_info(name: &FileName) -> bool {
+    name.folded().starts_with("metainfo") && name.extension() == "json"
+}
 
 /// What is known from a metaInfo; nothing where it is broken.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

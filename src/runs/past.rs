@@ -1,7 +1,7 @@
 //! What is known of each device's past, read anew only where something has come: the runs of a study are many.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     time::{Duration, Instant},
 };
 
@@ -15,7 +15,7 @@ use crate::{
 const LATEST: u32 = 200;
 /// No more datasets of a device are looked at for one that stopped in the middle.
 const MOST_OPEN: u32 = 1000;
-/// What nobody marks is noticed behind this time: a dataset that was deleted for good, or taken out of the trash.
+/// What nobody marks is noticed behind this time: a dataset that was taken out of the trash.
 const OLD: Duration = Duration::from_secs(60 * 60);
 
 /// What is known of a device's past.
@@ -36,13 +36,17 @@ pub(super) struct Past {
 }
 
 impl Past {
-    /// Forgets what is old, and the pasts of devices of which something came.
-    pub(super) fn forget(&mut self, touched: HashSet<DeviceId>, now: Instant) {
+    /// Forgets what is old.
+    pub(super) fn forget_old(&mut self, now: Instant) {
         let is_old = |since: Instant| now.saturating_duration_since(since) > OLD;
         if self.since.is_none_or(is_old) {
             self.devices.clear();
             self.since = Some(now);
         }
+    }
+
+    /// Forgets the pasts of devices of which something came or went.
+    pub(super) fn forget_devices(&mut self, touched: impl IntoIterator<Item = DeviceId>) {
         for device in touched {
             self.devices.remove(&device);
         }
@@ -72,20 +76,21 @@ mod tests {
         let made = Made::new().await;
         let (one, other) = (made.device("kitchen[1]").await, made.device("kitchen[2]").await);
         let (mut past, now) = (Past::default(), Instant::now());
-        past.forget(HashSet::new(), now);
+        past.forget_old(now);
         for device in [one, other] {
             assert!(past.of(&made.catalog, device).await.expect("a past").gaps.is_empty());
             made.dataset(device).await;
             made.dataset(device).await;
         }
         made.change("UPDATE datasets SET started_at = number * 10, run_number = number * 3").await;
-        past.forget([one].into(), now + OLD);
+        past.forget_old(now + OLD);
+        past.forget_devices([one]);
         let mut known = Vec::new();
         for device in [one, other] {
             known.push(past.of(&made.catalog, device).await.expect("a past").gaps.len());
         }
         assert_eq!(known, [1, 0]);
-        past.forget(HashSet::new(), now + OLD + Duration::from_secs(1));
+        past.forget_old(now + OLD + Duration::from_secs(1));
         assert_eq!(past.of(&made.catalog, other).await.expect("a past").gaps.len(), 1);
     }
 }

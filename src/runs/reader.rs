@@ -1,7 +1,7 @@
 //! The reader: reads off the files of datasets what they say of their runs, behind the uploads' back, and looks what is missing.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     io,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -10,7 +10,7 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Day, Missing, MissingKind, burst::Burst, calendar, describe::describe, past::Past};
+use super::{Day, Missing, MissingKind, burst::Burst, calendar, describe::describe, passed_over::PassedOver, past::Past};
 use crate::{
     catalog::{Catalog, CatalogError, Millis, ToDescribe, now},
     config::Settings,
@@ -52,10 +52,14 @@ impl Reader {
     /// Starts the worker in `tasks`. It begins with what the last process left behind, and runs until `stop`.
     #[must_use]
     pub fn start(catalog: Catalog, storage: Storage, settings: Settings, tasks: &TaskTracker, stop: CancellationToken) -> Self {
-        let (burst, missing, past, touched) = Default::default();
-        let reader = Self { catalog, storage, settings, burst, missing, past, touched };
+        let reader = Self::new(catalog, storage, settings);
         tasks.spawn(reader.clone().work(stop));
         reader
+    }
+
+    fn new(catalog: Catalog, storage: Storage, settings: Settings) -> Self {
+        let (burst, missing, past, touched) = Default::default();
+        Self { catalog, storage, settings, burst, missing, past, touched }
     }
 
     /// Says that files have come or gone, or that people said something new of a dataset.
@@ -92,24 +96,36 @@ impl Reader {
     /// [`CatalogError`].
     pub async fn look(&self) -> Result<(), CatalogError> {
         let mut past = self.past.lock().await;
-        past.forget(std::mem::take(&mut self.touched.lock().unwrap_or_else(PoisonError::into_inner)), Instant::now());
+        past.forget_old(Instant::now());
+        past.forget_devices(std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner)));
         let missing = Missing::look(&self.catalog, &mut past, &self.settings.now().missing, now()).await?;
         self.missing.store(Arc::new(missing));
         Ok(())
     }
 
+    /// Erases the rows of a dataset. `false` if there were none. Nobody looks meanwhile, who would tell what was settled as missing.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn erase(&self, dataset: DatasetId) -> Result<bool, CatalogError> {
+        let mut past = self.past.lock().await;
+        let device = self.catalog.dataset(dataset).await?.and_then(|dataset| dataset.device);
+        let erased = self.catalog.erase(dataset).await?;
+        past.forget_devices(device);
+        Ok(erased)
+    }
+
     /// The worker: describes what is behind, looks what is missing, waits for the next burst.
     async fn work(self, stop: CancellationToken) {
-        let mut passed_over = HashMap::new();
+        let mut passed_over = PassedOver::default();
         while !stop.is_cancelled() {
             self.burst.take();
-            // Who may not have a file shall not find it either, also where that was decided later.
-            let rule = self.settings.now().privacy.fingerprint();
-            let ruled = self.catalog.describe_under(&rule).await;
-            let caught_up = ruled.and(self.catch_up(&mut passed_over, &stop).await);
-            let looked = if stop.is_cancelled() { Ok(()) } else { self.look().await };
-            if let Err(error) = caught_up.and(looked) {
+            let done = self.round(&mut passed_over, &stop).await;
+            if let Err(error) = &done {
                 tracing::warn!(%error, "recordings could not be described; this is tried again within a minute");
+            }
+            if matches!(done, Ok(false)) {
+                continue;
             }
             tokio::select! {
                 () = self.burst.wait(Instant::now() + LOOK) => {}
@@ -118,40 +134,52 @@ impl Reader {
         }
     }
 
-    /// Describes every dataset that is behind, one at a time. One that failed is passed over until it changes.
-    async fn catch_up(&self, passed_over: &mut HashMap<DatasetId, i64>, stop: &CancellationToken) -> Result<(), CatalogError> {
+    /// Describes for a while, and looks what is missing. Says whether all is described.
+    async fn round(&self, passed_over: &mut PassedOver, stop: &CancellationToken) -> Result<bool, CatalogError> {
+        // Who may not have a file shall not find it either, also where that was decided later.
+        let rule = self.settings.now().privacy.fingerprint();
+        let ruled = self.catalog.describe_under(&rule).await;
+        let caught_up = self.catch_up(passed_over, Instant::now() + LOOK, stop).await;
+        if !stop.is_cancelled() {
+            self.look().await?;
+        }
+        ruled.and(caught_up)
+    }
+
+    /// Describes the datasets that are behind, one at a time, the newest first. Where that takes until `until` it says `false`, so
+    /// that new ones, which have come meanwhile, need not wait for all that are old. One that failed is passed over for a while.
+    async fn catch_up(&self, passed_over: &mut PassedOver, until: Instant, stop: &CancellationToken) -> Result<bool, CatalogError> {
         // Acknowledged files may wait to be marked as placed; behind this they are.
         self.catalog.flush().await?;
-        let mut behind = 0;
+        passed_over.forget_old(Instant::now());
+        let mut before = i64::MAX;
         loop {
-            let batch = self.catalog.to_describe(behind, AT_ONCE).await?;
-            let Some(last) = batch.last() else { return Ok(()) };
-            behind = last.number;
-            for dataset in batch {
+            let batch = self.catalog.to_describe(before, AT_ONCE).await?;
+            let Some(last) = batch.last() else { return Ok(true) };
+            before = last.number;
+            for dataset in batch.iter().filter(|dataset| !passed_over.holds(dataset)).collect::<Vec<_>>() {
                 if stop.is_cancelled() {
-                    return Ok(());
-                }
-                if passed_over.get(&dataset.uuid) == Some(&dataset.changes) {
-                    continue;
+                    return Ok(true);
                 }
                 let began = Instant::now();
-                self.describe_or_pass_over(&dataset, passed_over).await?;
+                self.describe_or_pass_over(dataset, passed_over).await?;
                 // Uploads write into the same catalog: they have it for as long.
                 tokio::time::sleep(began.elapsed().min(LONGEST_REST)).await;
+                if Instant::now() >= until {
+                    return Ok(false);
+                }
             }
         }
     }
 
-    async fn describe_or_pass_over(&self, dataset: &ToDescribe, passed_over: &mut HashMap<DatasetId, i64>) -> Result<(), CatalogError> {
+    async fn describe_or_pass_over(&self, dataset: &ToDescribe, passed_over: &mut PassedOver) -> Result<(), CatalogError> {
         match self.describe(dataset).await {
-            Ok(()) => {
-                passed_over.remove(&dataset.uuid);
-            }
+            Ok(()) => {}
             // That concerns all of them.
             Err(ReadError::Catalog(error @ (CatalogError::Busy | CatalogError::Full | CatalogError::Closed))) => return Err(error),
             Err(error) => {
-                tracing::warn!(dataset = %dataset.uuid, %error, "a recording could not be described; it is passed over until it changes");
-                passed_over.insert(dataset.uuid, dataset.changes);
+                tracing::warn!(dataset = %dataset.uuid, %error, "a recording could not be described; this is tried again when it changes, or in ten minutes");
+                passed_over.put(dataset, Instant::now());
             }
         }
         Ok(())
@@ -199,6 +227,11 @@ mod tests {
         fn reader(&self) -> Reader {
             let settings = Settings::from(Config::default());
             Reader::start(self.made.catalog.clone(), self.storage.clone(), settings, &self.tasks, self.stop.clone())
+        }
+
+        /// One without its worker.
+        fn idle_reader(&self) -> Reader {
+            Reader::new(self.made.catalog.clone(), self.storage.clone(), Settings::from(Config::default()))
         }
 
         fn path(&self, dataset: DatasetId, sent_name: &str) -> PathBuf {
@@ -269,6 +302,42 @@ mod tests {
         house.meta_info(device, bad, 9, now() - HOUR).await;
         reader.mark();
         house.wait_for(bad, 9).await;
+        house.end().await;
+    }
+
+    #[tokio::test]
+    async fn the_newest_is_described_first_and_one_that_takes_long_keeps_none_waiting() {
+        let house = House::new().await;
+        let device = house.made.device("kitchen[1]").await;
+        let (old, new) = (house.made.dataset(device).await, house.made.dataset(device).await);
+        house.meta_info(device, old, 7, now() - 2 * HOUR).await;
+        house.meta_info(device, new, 8, now() - HOUR).await;
+        let reader = house.idle_reader();
+        let mut passed_over = PassedOver::default();
+        for (all, described) in [(false, [None, Some(8)]), (false, [Some(7), Some(8)]), (true, [Some(7), Some(8)])] {
+            assert_eq!(reader.catch_up(&mut passed_over, Instant::now(), &house.stop).await.expect("described"), all);
+            assert_eq!([house.run_of(old).await.number, house.run_of(new).await.number], described);
+        }
+        house.end().await;
+    }
+
+    #[tokio::test]
+    async fn what_was_settled_is_not_missing_again_when_the_run_behind_it_is_erased() {
+        let house = House::new().await;
+        let device = house.made.device("kitchen[1]").await;
+        let mut datasets = Vec::new();
+        for (number, days) in [(5, 3), (7, 2), (8, 1)] {
+            datasets.push(house.made.dataset(device).await);
+            house.meta_info(device, datasets[datasets.len() - 1], number, now() - days * 24 * HOUR).await;
+        }
+        let reader = house.idle_reader();
+        reader.catch_up(&mut PassedOver::default(), Instant::now() + LOOK, &house.stop).await.expect("described");
+        reader.look().await.expect("a look");
+        assert_eq!(reader.missing().count(), 1);
+        reader.settle(MissingKind::Skipped, &datasets[1].to_string(), "ada").await.expect("settled");
+        assert!(reader.erase(datasets[1]).await.expect("erased"));
+        reader.look().await.expect("a look");
+        assert_eq!(reader.missing().skipped, []);
         house.end().await;
     }
 
