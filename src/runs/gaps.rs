@@ -1,10 +1,18 @@
 //! Which runs of a device never came: numbers that are skipped between two that did.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Range};
 
-use crate::{catalog::NumberedRun, ids::DatasetId};
+use crate::{
+    catalog::{DAY, Millis, NumberedRun},
+    ids::DatasetId,
+};
 
-/// NumberedRun numbers that are missing in a row.
+/// A clock that is off is rarely off by more.
+const DAYS: Millis = 3 * DAY;
+/// No more runs are looked at on each side of a gap.
+const MOST_AROUND: usize = 100;
+
+/// Numbers of runs that are missing in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
     /// The run behind them: they lie before it.
@@ -15,32 +23,44 @@ pub struct Gap {
     pub last: i64,
 }
 
-/// The gaps in the runs of one device, oldest first. A number that falls begins a new sequence: the app was installed again. A
-/// run whose start nobody knows is missed nowhere, for it may lie anywhere.
+/// The gaps in the runs of one device, oldest first. A number that falls begins a new sequence: the app was installed again. A run
+/// whose start nobody knows is missed nowhere, for it may lie anywhere; one that came within days of a gap is not missed there, for
+/// its clock may have been off.
 #[must_use]
 pub fn gaps(runs: &[NumberedRun]) -> Vec<Gap> {
     let mut ordered: Vec<_> = runs.iter().filter_map(|run| Some((run.started_at?, run.number, run.uuid))).collect();
     ordered.sort_unstable();
     let adrift: BTreeSet<_> = runs.iter().filter(|run| run.started_at.is_none()).map(|run| run.number).collect();
     let mut gaps = Vec::new();
-    for pair in ordered.windows(2) {
+    for (index, pair) in ordered.windows(2).enumerate() {
         let ((_, one, _), (_, other, before)) = (pair[0], pair[1]);
-        push_missing(&mut gaps, one, other, before, &adrift);
+        let Some(first) = one.checked_add(1).filter(|first| *first < other) else { continue };
+        let mut here = around(&ordered, index, first..other);
+        here.extend(adrift.range(first..other));
+        push_missing(&mut gaps, first..other, before, &here);
     }
     gaps
 }
 
-/// What is missing between two numbers: nothing where the second is the next, the same, or lower.
-fn push_missing(gaps: &mut Vec<Gap>, one: i64, other: i64, before: DatasetId, adrift: &BTreeSet<i64>) {
-    let Some(mut first) = one.checked_add(1).filter(|first| *first < other) else { return };
-    for &here in adrift.range(first..other) {
+/// Those of the numbers that runs have which started within days of the two that begin at `index`.
+fn around(ordered: &[(Millis, i64, DatasetId)], index: usize, numbers: Range<i64>) -> BTreeSet<i64> {
+    let (earliest, latest) = (ordered[index].0.saturating_sub(DAYS), ordered[index + 1].0.saturating_add(DAYS));
+    let before = ordered[..index].iter().rev().take(MOST_AROUND).take_while(|run| run.0 >= earliest);
+    let behind = ordered[index + 2..].iter().take(MOST_AROUND).take_while(|run| run.0 <= latest);
+    before.chain(behind).map(|run| run.1).filter(|number| numbers.contains(number)).collect()
+}
+
+/// What is missing of the numbers, where some are here.
+fn push_missing(gaps: &mut Vec<Gap>, numbers: Range<i64>, before: DatasetId, here: &BTreeSet<i64>) {
+    let Range { start: mut first, end } = numbers;
+    for &here in here {
         if first < here {
             gaps.push(Gap { before, first, last: here - 1 });
         }
         first = here + 1;
     }
-    if first < other {
-        gaps.push(Gap { before, first, last: other - 1 });
+    if first < end {
+        gaps.push(Gap { before, first, last: end - 1 });
     }
 }
 
@@ -94,6 +114,15 @@ mod tests {
             runs.push(NumberedRun { uuid: uuid(7), started_at: None, number });
         }
         assert_eq!(missing(&runs), [(7, 7), (10, 11)]);
+    }
+
+    #[test]
+    fn a_run_whose_clock_was_off_is_not_missing() {
+        assert_eq!(missing(&runs(&[7, 5, 6, 8])), []);
+        assert_eq!(missing(&runs(&[5, 6, 8, 7, 9])), []);
+        let mut far = runs(&[7, 5, 6, 8]);
+        far[0].started_at = Some(-4 * DAY);
+        assert_eq!(missing(&far), [(7, 7)], "another sequence");
     }
 
     #[test]

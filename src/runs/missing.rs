@@ -127,16 +127,25 @@ impl Missing {
     pub(super) async fn look(catalog: &Catalog, past: &mut Past, settings: &MissingConfig, now: Millis) -> Result<Self, CatalogError> {
         let mut missing = Self { looked_at: now, ..Self::default() };
         let unfinished_since = now - to_millis(settings.unfinished());
+        let settled = catalog.settled().await?;
         for watched in catalog.watched().await? {
             let past = past.of(catalog, watched.device).await?;
-            missing.silent.extend(silence(&watched, allowed_silence(watched.silent_hours, settings, past.usual_silence), now));
-            missing.skipped.extend(past.gaps.iter().map(|gap| skipped(&watched, gap)));
+            let mut found = Self::default();
+            found.silent.extend(silence(&watched, allowed_silence(watched.silent_hours, settings, past.usual_silence), now));
+            found.skipped.extend(past.gaps.iter().map(|gap| skipped(&watched, gap)));
             if missing.unfinished.len() < MOST {
-                missing.unfinished.extend(catalog.unfinished(&past.open, unfinished_since).await?);
+                found.unfinished = catalog.unfinished(&past.open, unfinished_since).await?;
             }
+            found.leave_out(&settled);
+            missing.add(found);
         }
-        missing.leave_out(&catalog.settled().await?);
         Ok(missing)
+    }
+
+    fn add(&mut self, found: Self) {
+        fill(&mut self.silent, found.silent);
+        fill(&mut self.skipped, found.skipped);
+        fill(&mut self.unfinished, found.unfinished);
     }
 
     fn leave_out(&mut self, settled: &HashSet<(String, String)>) {
@@ -144,9 +153,12 @@ impl Missing {
         self.silent.retain(|item| is_open(MissingKind::Silent, item.subject()));
         self.skipped.retain(|item| is_open(MissingKind::Skipped, item.subject()));
         self.unfinished.retain(|item| is_open(MissingKind::Unfinished, item.subject()));
-        self.skipped.truncate(MOST);
-        self.unfinished.truncate(MOST);
     }
+}
+
+fn fill<T>(list: &mut Vec<T>, more: Vec<T>) {
+    let left = MOST.saturating_sub(list.len());
+    list.extend(more.into_iter().take(left));
 }
 
 fn skipped(watched: &Watched, gap: &Gap) -> SkippedRuns {
@@ -236,6 +248,42 @@ mod tests {
         assert_eq!((unfinished.uuid, unfinished.since), (dataset, 100));
         made.catalog.settle("unfinished", &unfinished.subject(), "ada").await.expect("settled");
         assert_eq!(look(&made, 12 * HOUR + 101).await.unfinished, []);
+    }
+
+    #[tokio::test]
+    async fn what_is_settled_leaves_room_for_what_is_not_and_no_kind_is_told_without_end() {
+        let made = Made::new().await;
+        let first = made.device("kitchen[1]").await;
+        let counted = |last: usize| format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {last})");
+        let uuid = |prefix: u8| format!("printf('0000000{prefix}-0000-4000-8000-%012d', i)");
+        let insert = |device: DeviceId, prefix: u8, count: usize| {
+            format!(
+                "{} INSERT INTO datasets (uuid, device, created_at, updated_at, number, files, started_at, run_number, described, changes) \
+                 SELECT {}, '{device}', 1, 1, i + {prefix} * 10000, 1, i, i * 2, 1, 1 FROM n",
+                counted(count),
+                uuid(prefix)
+            )
+        };
+        made.change(&insert(first, 1, MOST + 1)).await;
+        for kind in ["unfinished", "skipped"] {
+            made.change(&format!("{} INSERT INTO settled SELECT '{kind}', {}, 0, 'ada' FROM n", counted(MOST + 1), uuid(1))).await;
+        }
+        let second = loop {
+            // Whoever comes behind the first in their order.
+            let device = made.device(&format!("garden[{}]", rand::random::<u32>())).await;
+            if device.to_string() > first.to_string() {
+                break device;
+            }
+        };
+        made.change(&insert(second, 2, 3)).await;
+        made.change("UPDATE devices SET meta_at = 1").await;
+        let missing = look(&made, 1000 * HOUR).await;
+        assert_eq!((missing.unfinished.len(), missing.skipped.len()), (3, 2));
+        let silent = "INSERT INTO devices (id, identifier, created_at, generation, lowest_generation)";
+        made.change(&format!("{} {silent} SELECT printf('%032x', i), 'w[' || i || ']', 0, 1, 1 FROM n", counted(MOST + 1))).await;
+        made.change("DELETE FROM settled").await;
+        let missing = look(&made, 1000 * HOUR).await;
+        assert_eq!((missing.silent.len(), missing.skipped.len(), missing.unfinished.len()), (MOST, MOST, MOST));
     }
 
     #[test]
