@@ -1,29 +1,55 @@
 //! Quarantine: files that wait for a person's decision.
 
+use std::collections::HashSet;
+
 use futures_util::TryStreamExt;
 use sqlx::Row;
 
-use super::{Catalog, CatalogError, FileRow, Held, Whereabouts, columns::to_u64, record::reserve_name};
-use crate::ids::{FileId, FileName};
+use super::{
+    Catalog, CatalogError, FileRow, Held, Whereabouts,
+    columns::{parsed, to_u64},
+    record::reserve_name,
+};
+use crate::{
+    config::Sight,
+    ids::{FileId, FileName},
+};
+
+/// More names are not looked at for those that may be seen.
+const MOST_NAMES: u32 = 10_000;
+
+const HELD: &str = "SELECT * FROM files WHERE held IS NOT NULL AND state = 'placed' ORDER BY received_at DESC, id DESC LIMIT $1";
+
+const IDS: &str = "SELECT id FROM files WHERE held IS NOT NULL UNION SELECT id FROM files WHERE state IN ('placing', 'discarding')";
 
 impl Catalog {
-    /// The files in quarantine whose names may be seen, newest first, at most `most`; and how many may not be seen.
+    /// The files in quarantine whose names may be seen, newest first, at most `most`; and how many of the newest 10,000 may not be
+    /// seen.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn held(&self, most: u32, sees: impl Fn(&FileName) -> bool) -> Result<(Vec<FileRow>, u64), CatalogError> {
-        // What a name matches is no question for SQL, so each name is looked at.
-        let query = "SELECT * FROM files WHERE held IS NOT NULL AND state = 'placed' ORDER BY received_at DESC, id";
-        let mut rows = sqlx::query(query).fetch(&self.read);
+    pub async fn held(&self, most: u32, sight: &Sight) -> Result<(Vec<FileRow>, u64), CatalogError> {
+        // What a name matches is no question for SQL, so each name is looked at, where any may be hidden.
+        let looked_at = if sight.sees_all() { most } else { MOST_NAMES };
+        let mut rows = sqlx::query(HELD).bind(looked_at).fetch(&self.read);
         let (mut found, mut kept_back) = (Vec::new(), 0);
         while let Some(row) = rows.try_next().await? {
-            if !sees(&FileName::from_sent(row.try_get("sent_name")?)) {
+            if !sight.sees(&FileName::from_sent(row.try_get("sent_name")?)) {
                 kept_back += 1;
             } else if found.len() < most as usize {
                 found.push(FileRow::read(&row)?);
             }
         }
         Ok((found, kept_back))
+    }
+
+    /// The files that lie in quarantine, or may, since their way in or out is not done.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn ids_in_quarantine(&self) -> Result<HashSet<FileId>, CatalogError> {
+        let rows = sqlx::query(IDS).fetch_all(&self.read).await?;
+        Ok(rows.iter().map(|row| parsed(row, "id")).collect::<Result<_, _>>()?)
     }
 
     /// How many files are in quarantine.
@@ -79,5 +105,43 @@ impl Catalog {
             .execute(&self.write)
             .await?;
         Ok(done.rows_affected() == 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        catalog::made::Made,
+        config::{PrivacyConfig, Role},
+    };
+
+    #[tokio::test]
+    async fn of_many_in_quarantine_no_more_are_read_than_are_looked_at() {
+        let made = Made::new().await;
+        let device = made.device("kitchen[1]").await;
+        let dataset = made.dataset(device).await;
+        let many = format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10002) INSERT INTO files \
+             (id, dataset, device, sent_name, size, sha256, crc32, received_at, state, held) SELECT \
+             printf('00000000-0000-7000-8000-%012d', i), '{dataset}', '{device}', iif(i % 2, 'voice.3gp', 'a.exe'), 1, 'aa', 1, i, 'placed', \
+             'extension' FROM n"
+        );
+        made.change(&many).await;
+        let privacy = PrivacyConfig::default();
+        let (all, kept_back) = made.catalog.held(3, &privacy.sight(Role::Operator)).await.expect("held");
+        assert_eq!((all.iter().map(|file| file.received_at).collect::<Vec<_>>(), kept_back), (vec![10_002, 10_001, 10_000], 0));
+        let (some, kept_back) = made.catalog.held(2, &privacy.sight(Role::Researcher)).await.expect("held");
+        assert_eq!((some.iter().map(|file| file.received_at).collect::<Vec<_>>(), kept_back), (vec![10_002, 10_000], 5000));
+        assert_eq!(made.catalog.ids_in_quarantine().await.expect("ids").len(), 10_002);
+    }
+
+    #[tokio::test]
+    async fn what_is_in_quarantine_is_found_by_an_index_and_in_its_order() {
+        let made = Made::new().await;
+        let held = made.plan(HELD).await;
+        assert!(held.contains("INDEX files_held") && !held.contains("TEMP B-TREE"), "{held}");
+        let ids = made.plan(IDS).await;
+        assert!(ids.contains("INDEX files_held") && ids.contains("INDEX files_unsettled") && !ids.contains("SCAN files\n"), "{ids}");
     }
 }

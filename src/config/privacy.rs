@@ -81,6 +81,12 @@ pub struct Sight {
 }
 
 impl Sight {
+    /// Whether every file may be seen.
+    #[must_use]
+    pub fn sees_all(&self) -> bool {
+        self.hidden.is_empty()
+    }
+
     /// Whether a file of this name may be seen.
     #[must_use]
     pub fn sees(&self, name: &FileName) -> bool {

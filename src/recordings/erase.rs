@@ -12,7 +12,7 @@ use crate::{
     ids::DatasetId,
     ledger::{Entry, What, digest_of},
     roller::RollError,
-    storage::blocking,
+    storage::{apart, blocking},
 };
 
 /// How often somebody looks whose time is over.
@@ -67,7 +67,7 @@ impl Recordings {
 
     /// Erases what a person wants gone before its time. It must lie in the trash.
     ///
-    /// Dropping the future half way would leave work for the next start: run it on a task of its own.
+    /// Dropping the future half way would leave work for the next look: run it on a task of its own.
     ///
     /// # Errors
     /// [`EraseError`].
@@ -133,7 +133,8 @@ impl Recordings {
         let by = found.deleted.as_ref().and_then(|(_, by)| who(&found, by)).ok_or(EraseError::NotInTrash)?;
         let files = self.catalog.files_to_erase(dataset).await?;
         let (ledger, entry) = (self.shelves.ledger.clone(), Entry { at: now(), by, what: evidence(dataset, &files) });
-        blocking(move || ledger.append(&entry)).await?.map_err(EraseError::Ledger)
+        // Uploads wait at the gate meanwhile, each on a thread that may block.
+        apart(move || ledger.append(&entry)).await?.map_err(EraseError::Ledger)
     }
 
     /// Removes from disk and catalog what the ledger says is erased. It may be done again, and goes on then.
@@ -142,7 +143,7 @@ impl Recordings {
         let files: Vec<_> = self.catalog.files_to_erase(dataset).await?.iter().map(|file| file.id).collect();
         let (storage, count) = (self.shelves.storage.clone(), files.len());
         blocking(move || storage.erase(dataset, &files)).await??;
-        if self.catalog.erase(dataset).await? {
+        if self.reader.erase(dataset).await? {
             tracing::info!(%dataset, files = count, "a recording was erased");
             audit.note(by, Action::Erased, dataset, "").await;
         }

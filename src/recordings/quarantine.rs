@@ -16,7 +16,7 @@ pub struct Quarantined {
     pub files: Vec<FileRow>,
     /// How many there are in all.
     pub total: u64,
-    /// How many of them are kept from whoever asks, since they may hold a voice or a picture.
+    /// How many of the newest are kept from whoever asks, since they may hold a voice or a picture.
     pub kept_back: u64,
 }
 
@@ -51,7 +51,7 @@ impl Recordings {
     pub async fn quarantined(&self, role: Role, most: u32) -> Result<Quarantined, CatalogError> {
         self.catalog.flush().await?;
         let sight = self.settings.now().privacy.sight(role);
-        let (files, kept_back) = self.catalog.held(most, |name| sight.sees(name)).await?;
+        let (files, kept_back) = self.catalog.held(most, &sight).await?;
         Ok(Quarantined { files, total: self.catalog.count_held().await?, kept_back })
     }
 

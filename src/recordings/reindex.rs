@@ -35,6 +35,8 @@ pub enum Finding {
     Interrupted(FileRow),
     /// A folder of a dataset that was erased; a backup has brought it back. It is left alone: the server erases it when it starts.
     Erased(PathBuf),
+    /// A file lies in quarantine and is not in the catalog, which may be newer than it. It is left alone: a person looks what it is.
+    Unheld(PathBuf),
     /// Something that is no recording. It is left alone.
     Stray(PathBuf),
 }
@@ -48,6 +50,9 @@ impl fmt::Display for Finding {
             Self::Interrupted(row) => write!(f, "interrupted when the server was cut: {} of dataset {}", row.sent_name, row.dataset),
             Self::Erased(path) => {
                 write!(f, "erased by a person, and there again: {}; the server removes it at its next start", path.display())
+            }
+            Self::Unheld(path) => {
+                write!(f, "in quarantine, and not in the catalog, left alone: {}; delete it if it was discarded or erased", path.display())
             }
             Self::Stray(path) => write!(f, "not a recording, left alone: {}", path.display()),
         }
@@ -93,6 +98,7 @@ impl Reindex {
         for kind in [Kind::Recording, Kind::Model] {
             self.walk(kind, &known, &mut findings)?;
         }
+        findings.extend(self.shelves.unknown_in_quarantine().await?.into_iter().map(Finding::Unheld));
         Ok(findings)
     }
 
@@ -109,7 +115,7 @@ impl Reindex {
             Finding::Returned(row) => return Err(ReindexError::Changed(self.shelves.path_of(row).display().to_string())),
             Finding::Missing(row) => self.shelves.catalog.mark_lost(row).await?,
             Finding::Interrupted(_) => self.shelves.recover().await?,
-            Finding::Erased(_) | Finding::Stray(_) => {}
+            Finding::Erased(_) | Finding::Unheld(_) | Finding::Stray(_) => {}
         }
         Ok(self.shelves.catalog.flush().await?)
     }

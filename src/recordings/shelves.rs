@@ -10,7 +10,7 @@ use crate::{
     catalog::{Catalog, FileRow, Whereabouts},
     ids::FileId,
     ledger::Ledger,
-    storage::{Storage, blocking, wait},
+    storage::{Storage, apart, blocking, wait},
 };
 
 /// The shelves of the house: rows in the catalog, the files that they speak of, and the ledger of what is there no more.
@@ -36,13 +36,14 @@ impl Shelves {
         }
     }
 
-    /// Puts the bytes of a recorded file into its place, from wherever they lie. `false` if they are nowhere.
+    /// Puts the bytes of a recorded file into its place, from wherever they lie. `false` if they are nowhere. Uploads of the same
+    /// file wait meanwhile, each on a thread that may block.
     pub(super) async fn bring_home(&self, mut row: FileRow) -> Result<bool, ReceiveError> {
         loop {
             let storage = self.storage.clone();
             let target = self.path_of(&row);
             let (id, size) = (row.id, row.size);
-            let moved = blocking(move || {
+            let moved = apart(move || {
                 let layout = storage.layout();
                 let waiting = [layout.incoming(id), layout.quarantine(id)].into_iter().find(|path| *path != target && path.exists());
                 match waiting {
@@ -55,7 +56,7 @@ impl Shelves {
             match moved {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     let shelves = self.clone();
-                    row = blocking(move || shelves.make_way(&mut row).map(|()| row)).await??;
+                    row = apart(move || shelves.make_way(&mut row).map(|()| row)).await??;
                 }
                 result => return Ok(result?),
             }
@@ -72,10 +73,35 @@ impl Shelves {
         Ok(())
     }
 
+    /// What lies in quarantine and no row speaks of, such as what somebody put back from a backup that is older than the catalog:
+    /// nothing shows it, and nothing removes it.
+    pub(super) async fn unknown_in_quarantine(&self) -> Result<Vec<PathBuf>, ReceiveError> {
+        let storage = self.storage.clone();
+        let mut found = blocking(move || storage.quarantined()).await??;
+        if !found.is_empty() {
+            let known = self.catalog.ids_in_quarantine().await?;
+            found.retain(|path| !path.file_name().and_then(|name| name.to_str()?.parse().ok()).is_some_and(|id| known.contains(&id)));
+        }
+        Ok(found)
+    }
+
+    /// Says in the log, and so on the front page, where there is something of that kind. It is left alone: who knows what it is.
+    ///
+    /// # Errors
+    /// [`ReceiveError`].
+    pub async fn look_into_quarantine(&self) -> Result<(), ReceiveError> {
+        let unknown = self.unknown_in_quarantine().await?.len();
+        if unknown > 0 {
+            let error = format!("{unknown} in all; `wearhouse reindex` lists them, delete those that should not be here");
+            tracing::error!(%error, "files lie in uploads/.house/quarantine that are not in the catalog, and may have been discarded or erased");
+        }
+        Ok(())
+    }
+
     /// Deletes a discarded file, then its row.
     pub(super) async fn finish_discard(&self, id: FileId) -> Result<(), ReceiveError> {
         let storage = self.storage.clone();
-        blocking(move || storage.discard(id)).await??;
+        apart(move || storage.discard(id)).await??;
         Ok(self.catalog.forget(&[id]).await?)
     }
 }

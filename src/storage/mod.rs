@@ -136,6 +136,14 @@ impl Storage {
         &self.space
     }
 
+    /// What lies in `quarantine/`.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn quarantined(&self) -> io::Result<Vec<PathBuf>> {
+        std::fs::read_dir(self.layout.quarantine_folder())?.map(|entry| Ok(entry?.path())).collect()
+    }
+
     /// Starts a file that is being received. Its bytes go away with the returned value until they are kept.
     #[must_use]
     pub fn incoming(&self, id: FileId) -> IncomingFile {
@@ -194,7 +202,23 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
 }
 
-/// Waits, on a thread of [`blocking`], for what others do meanwhile. That may be anything but [`blocking`] work: where all such
+/// The same on a thread of its own: for work that others, on threads of [`blocking`], wait for. Where they have all of them, none
+/// is left for it.
+///
+/// # Errors
+/// What the operating system says, [`io::ErrorKind::Other`] if it panicked.
+pub(crate) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let runtime = tokio::runtime::Handle::current();
+    std::thread::Builder::new().spawn(move || {
+        let _within = runtime.enter();
+        // Whoever asked may have gone; the work is done all the same.
+        let _ = tell.send(work());
+    })?;
+    told.await.map_err(io::Error::other)
+}
+
+/// Waits, on a thread of [`blocking`] or [`apart`], for what others do meanwhile. That may be anything but [`blocking`] work: where all such
 /// threads wait for another one, none is left for it.
 pub(crate) fn wait<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Handle::current().block_on(work)

@@ -77,10 +77,16 @@ impl Layout {
         self.incoming_folder().join(id.to_string())
     }
 
+    /// `.house/quarantine/`
+    #[must_use]
+    pub fn quarantine_folder(&self) -> PathBuf {
+        self.house().join("quarantine")
+    }
+
     /// `.house/quarantine/<id>`: bytes that wait for a person's decision.
     #[must_use]
     pub fn quarantine(&self, id: FileId) -> PathBuf {
-        self.house().join("quarantine").join(id.to_string())
+        self.quarantine_folder().join(id.to_string())
     }
 
     /// `.house/rolling/`
@@ -110,7 +116,7 @@ impl Layout {
             (self.root.join("zips"), 0o755),
             (self.house(), 0o700),
             (self.incoming_folder(), 0o700),
-            (self.house().join("quarantine"), 0o700),
+            (self.quarantine_folder(), 0o700),
             (self.rolling_folder(), 0o700),
         ]
     }
