@@ -1,6 +1,7 @@
 //! Build, serve, drain, await the workers. The program and the tests enter here.
 
 mod connections;
+mod ground;
 mod handles;
 mod places;
 pub mod supervisor;
@@ -10,20 +11,15 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::connections::Door;
 pub use self::handles::raise_handle_limit;
+use self::{connections::Door, ground::Ground};
 use crate::{
-    alerts::{Alerts, Lookout},
-    audit::Audit,
     catalog::{Catalog, CatalogError},
     config::Settings,
-    handshake::{Handshake, ShutOutError},
-    http::{self, App, Limits, Passwords, Rooms},
+    handshake::ShutOutError,
+    http::{self, App},
     ledger::{self, Ledger},
-    participants::Participants,
-    recordings::{ReceiveError, Recordings, Shelves},
-    roller::Roller,
-    runs::Reader,
+    recordings::ReceiveError,
     storage::{Disk, HouseLock, Layout, OpenError, RealDisk, Storage},
 };
 
@@ -109,50 +105,15 @@ impl House {
         let carried = handles::carried(&settings.now().limits);
         let storage = Storage::open(Layout::new(&settings.now().storage.uploads), disk)?.with_handles(carried.files);
         let lock = storage.lock()?;
-        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let ledger = Ledger::open_as_it_is(Arc::clone(storage.disk()), &storage.layout().ledger())?;
         let catalog = Catalog::open(&storage.layout().catalog()).await?;
-        let roller = Roller::start(catalog.clone(), storage.clone(), ledger.clone(), settings.clone(), &tasks, stop.clone());
-        let shelves = Shelves::new(catalog.clone(), storage.clone(), ledger.clone());
-        shelves.recover().await?;
-        let reader = Reader::start(catalog.clone(), storage.clone(), settings.clone(), &tasks, stop.clone());
-        let recordings = Recordings::new(shelves, roller.clone(), reader.clone(), settings.clone());
-        recordings.hide_erased().await?;
-        roller.mark_left_behind().await?;
-        let handshake = Handshake::new(catalog.clone(), ledger, settings.clone());
-        handshake.agree_with_ledger().await?;
-        warn_of_lockouts(&handshake).await?;
-        tasks.spawn(catalog.clone().keep_writing_uses(stop.clone()));
-        tasks.spawn(supervisor::keep_telling(catalog.clone(), stop.clone()));
-        let alerts = Alerts::start(catalog.clone(), settings.clone(), &tasks, &stop);
-        let lookout = Lookout {
-            alerts: alerts.clone(),
-            handshake: handshake.clone(),
-            recordings: recordings.clone(),
-            reader: reader.clone(),
-            settings: settings.clone(),
-        };
-        lookout.start(&tasks, stop.clone());
-        let audit = Audit::new(catalog.clone());
-        tasks.spawn(recordings.clone().keep_erasing(audit.clone(), stop.clone()));
-        let app = App::from(Rooms {
-            alerts,
-            audit,
-            handshake,
-            participants: Participants::new(catalog.clone(), reader.clone()),
-            recordings,
-            roller,
-            reader,
-            storage,
-            limits: Arc::new(Limits::new(settings.clone(), carried.at_once)),
-            passwords: Arc::new(Passwords::new(settings.clone())),
-            settings,
-            drafts: Arc::default(),
-            last_look: Arc::default(),
-            tasks: tasks.clone(),
-            stopping: CancellationToken::new(),
-        });
-        Ok(Self { app, catalog, connections: carried.connections, tasks, stop, _lock: lock })
+        let ground = Ground { catalog, storage, ledger, settings, tasks: TaskTracker::new(), stop: CancellationToken::new() };
+        ground.clear_up().await?;
+        let rooms = ground.rooms(carried.at_once);
+        ground.agree(&rooms).await?;
+        ground.start_workers(&rooms);
+        let Ground { catalog, tasks, stop, .. } = ground;
+        Ok(Self { app: App::from(rooms), catalog, connections: carried.connections, tasks, stop, _lock: lock })
     }
 
     /// Serves metrics until the workers end: a stop can be watched, too.
@@ -185,15 +146,4 @@ impl House {
         self.tasks.wait().await;
         self.catalog.close().await;
     }
-}
-
-async fn warn_of_lockouts(handshake: &Handshake) -> Result<(), CatalogError> {
-    let devices = handshake.locked_out().await?;
-    if devices > 0 {
-        tracing::warn!(
-            devices,
-            "the tokens of these devices were signed with a secret that is not in the config: they are locked out until it stands in security.previous_secrets"
-        );
-    }
-    Ok(())
 }
