@@ -73,7 +73,9 @@ impl Lookout {
         self.alerts.note(&[AlertKind::Request], &self.of_requests().await?).await?;
         self.alerts.note(&[AlertKind::Quarantine], &self.of_quarantine().await?).await?;
         self.alerts.note(&[AlertKind::Verification], &self.of_zips().await?).await?;
-        self.alerts.note(&[AlertKind::Disk], &self.of_disk().await?).await?;
+        if let Some(of_disk) = self.of_disk().await? {
+            self.alerts.note(&[AlertKind::Disk], &of_disk).await?;
+        }
         Ok(())
     }
 
@@ -82,7 +84,7 @@ impl Lookout {
         let alert = |open: crate::handshake::OpenRequest| Alert {
             kind: AlertKind::Request,
             subject: open.request.device.to_string(),
-            text: format!("{} asks to be let in.", open.request.identifier.alias()),
+            text: format!("{} asks to be let in.", open.request.identifier.shown()),
         };
         Ok(open.take(MOST as usize).map(alert).collect())
     }
@@ -115,10 +117,10 @@ impl Lookout {
         Ok(self.recordings.with_failed_zips(MOST).await?.into_iter().map(alert).collect())
     }
 
-    async fn of_disk(&self) -> Result<Vec<Alert>, CatalogError> {
+    async fn of_disk(&self) -> Result<Option<Vec<Alert>>, CatalogError> {
         let settings = self.settings.now();
-        // A disk that does not answer is seen by /readyz; here it says nothing.
-        let Ok(free) = self.recordings.free_space().await else { return Ok(Vec::new()) };
+        // A disk that does not answer is seen by /readyz; here it says nothing, neither that it will be full nor that it will not.
+        let Ok(free) = self.recordings.free_space().await else { return Ok(None) };
         let full_at = self.recordings.full_at(free.bytes.saturating_sub(settings.storage.reserve())).await?;
         let soon = now() + Millis::try_from(settings.alerts.disk_days).unwrap_or(0) * DAY;
         let alert = |at| Alert {
@@ -126,7 +128,7 @@ impl Lookout {
             subject: "disk".to_owned(),
             text: format!("The disk will be full on {}, if it goes on as in the last seven days.", date_of(at)),
         };
-        Ok(full_at.filter(|at| *at <= soon).map(alert).into_iter().collect())
+        Ok(Some(full_at.filter(|at| *at <= soon).map(alert).into_iter().collect()))
     }
 }
 

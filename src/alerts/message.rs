@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     catalog::{Millis, StandingAlert},
     config::{AlertKind, Config},
+    ids::hex,
 };
 
 /// So many are listed in a text; the rest is counted.
@@ -118,11 +119,4 @@ pub(super) fn shortened(text: &str, most: usize) -> String {
 
 fn date(at: Millis) -> String {
     jiff::Timestamp::from_millisecond(at).unwrap_or_default().strftime("%Y-%m-%d %H:%M UTC").to_string()
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

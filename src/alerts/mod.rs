@@ -1,7 +1,7 @@
 //! Alerts: what somebody should know is noted in the catalog, and told over each way once: by mail, by webhook.
 //!
 //! A message is marked as told right behind its sending. Where the program ends in between, it is sent once more, with the same
-//! Message-ID and Idempotency-Key: better twice than never.
+//! Message-ID and Idempotency-Key for the same alerts: better twice than never.
 
 mod error;
 mod kind;
@@ -23,23 +23,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::{error::AlertError, kind::Alert, lookout::Lookout, patience::Failure};
 use self::{message::Message, patience::Attempts};
-pub use crate::config::AlertKind;
+pub use crate::{catalog::Channel, config::AlertKind};
 use crate::{
-    catalog::{Catalog, CatalogError, Millis, Told, now},
+    catalog::{Catalog, CatalogError, Millis, now},
     config::{AlertsConfig, Settings},
 };
 
 /// How long the other end of a way may take in all.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A way of telling somebody.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Channel {
-    /// By mail.
-    Mail,
-    /// By webhook.
-    Webhook,
-}
 
 /// What a test holds in its hands.
 #[derive(Clone)]
@@ -158,13 +149,6 @@ impl Channel {
         match self {
             Self::Mail => "nobody gets mail: write who into alerts.mail_to, and read the file anew",
             Self::Webhook => "there is no webhook: write its address into alerts.webhook_url, and read the file anew",
-        }
-    }
-
-    fn told(self) -> Told {
-        match self {
-            Self::Mail => Told::ByMail,
-            Self::Webhook => Told::ByHook,
         }
     }
 }

@@ -75,7 +75,7 @@ impl Alerts {
             Sending::AtOnce => Millis::MAX,
             Sending::Daily => last_digest(now, config.daily_hour),
         };
-        self.catalog.untold(channel.told(), &words(&config.about), before, TOGETHER).await
+        self.catalog.untold(channel, &words(&config.about), before, TOGETHER).await
     }
 
     pub(super) async fn send(&self, channel: Channel, message: &Message, config: &Config) -> Result<Option<AlertError>, AlertError> {
@@ -106,7 +106,7 @@ impl Alerts {
     async fn mark(&self, channel: Channel) -> Result<(), CatalogError> {
         let told = self.attempts(channel).unmarked.clone();
         if !told.is_empty() {
-            self.catalog.mark_told(channel.told(), &told).await?;
+            self.catalog.mark_told(channel, &told).await?;
             self.attempts(channel).unmarked.clear();
         }
         Ok(())

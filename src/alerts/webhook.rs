@@ -19,11 +19,12 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     AlertError, Surroundings,
     error::said,
-    message::{Item, Message, hex},
+    message::{Item, Message},
 };
 use crate::{
     catalog::Millis,
     config::{AlertsConfig, WebhookFormat, webhook_server},
+    ids::hex,
     outside::{Server, Stream, believing, encrypt, resolve},
 };
 

@@ -19,20 +19,20 @@ pub struct StandingAlert {
     pub since: Millis,
 }
 
-/// Over which way somebody is told.
+/// A way of telling somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Told {
+pub enum Channel {
     /// By mail.
-    ByMail,
+    Mail,
     /// By webhook.
-    ByHook,
+    Webhook,
 }
 
-impl Told {
+impl Channel {
     const fn column(self) -> &'static str {
         match self {
-            Self::ByMail => "mailed_at",
-            Self::ByHook => "hooked_at",
+            Self::Mail => "mailed_at",
+            Self::Webhook => "hooked_at",
         }
     }
 }
@@ -76,7 +76,7 @@ impl Catalog {
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn untold(&self, way: Told, kinds: &[&str], before: Millis, most: u32) -> Result<Vec<StandingAlert>, CatalogError> {
+    pub async fn untold(&self, way: Channel, kinds: &[&str], before: Millis, most: u32) -> Result<Vec<StandingAlert>, CatalogError> {
         let mut query = sqlx::QueryBuilder::new("SELECT * FROM alerts WHERE ");
         query.push(way.column()).push(" IS NULL AND since < ").push_bind(before);
         push_kinds(&mut query, kinds);
@@ -88,7 +88,7 @@ impl Catalog {
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn mark_told(&self, way: Told, alerts: &[StandingAlert]) -> Result<(), CatalogError> {
+    pub async fn mark_told(&self, way: Channel, alerts: &[StandingAlert]) -> Result<(), CatalogError> {
         let (mut tx, _place) = self.writing_aside().await?;
         let at = now();
         for alert in alerts {
@@ -196,14 +196,14 @@ mod tests {
         let (_folder, catalog) = catalog().await;
         let alerts = [alert("silent", "a", "a", 1), alert("silent", "b", "b", 2), alert("disk", "c", "c", 3)];
         catalog.note_alerts(&["silent", "disk"], &alerts).await.expect("noted");
-        catalog.mark_told(Told::ByMail, &alerts[..1]).await.expect("marked");
+        catalog.mark_told(Channel::Mail, &alerts[..1]).await.expect("marked");
         for (way, kinds, before, most, expected) in [
-            (Told::ByMail, &["silent", "disk"][..], 9, 9, &alerts[1..]),
-            (Told::ByHook, &["silent", "disk"], 9, 9, &alerts[..]),
-            (Told::ByHook, &["silent"], 9, 9, &alerts[..2]),
-            (Told::ByHook, &["silent", "disk"], 2, 9, &alerts[..1]),
-            (Told::ByHook, &["silent", "disk"], 9, 2, &alerts[..2]),
-            (Told::ByHook, &[], 9, 9, &[]),
+            (Channel::Mail, &["silent", "disk"][..], 9, 9, &alerts[1..]),
+            (Channel::Webhook, &["silent", "disk"], 9, 9, &alerts[..]),
+            (Channel::Webhook, &["silent"], 9, 9, &alerts[..2]),
+            (Channel::Webhook, &["silent", "disk"], 2, 9, &alerts[..1]),
+            (Channel::Webhook, &["silent", "disk"], 9, 2, &alerts[..2]),
+            (Channel::Webhook, &[], 9, 9, &[]),
         ] {
             assert_eq!(catalog.untold(way, kinds, before, most).await.expect("listed"), expected, "{way:?} {kinds:?} {before} {most}");
         }
@@ -217,7 +217,7 @@ mod tests {
         catalog.note_alerts(&["silent"], &[]).await.expect("noted");
         let again = [alert("silent", "a", "a", 2)];
         catalog.note_alerts(&["silent"], &again).await.expect("noted");
-        catalog.mark_told(Told::ByHook, &first).await.expect("marked");
-        assert_eq!(catalog.untold(Told::ByHook, &["silent"], 9, 9).await.expect("listed"), again);
+        catalog.mark_told(Channel::Webhook, &first).await.expect("marked");
+        assert_eq!(catalog.untold(Channel::Webhook, &["silent"], 9, 9).await.expect("listed"), again);
     }
 }

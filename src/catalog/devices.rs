@@ -105,7 +105,7 @@ impl Device {
     /// The name to show: what people call it, else what it calls itself.
     #[must_use]
     pub fn watch(&self) -> &str {
-        if self.name.is_empty() { self.identifier.alias() } else { &self.name }
+        if self.name.is_empty() { self.identifier.shown() } else { &self.name }
     }
 
     pub(super) fn read(row: &SqliteRow) -> Result<Self, sqlx::Error> {

@@ -46,7 +46,7 @@ use sqlx::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub use alerts::{StandingAlert, Told};
+pub use alerts::{Channel, StandingAlert};
 pub use annotations::{Edited, Texts};
 pub use arrivals::Arrivals;
 pub use audit::{AuditEntry, AuditFilter};

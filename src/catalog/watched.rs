@@ -125,8 +125,7 @@ fn shown_name(row: &SqliteRow) -> Result<String, sqlx::Error> {
     if !name.is_empty() {
         return Ok(name);
     }
-    let identifier: Identifier = parsed(row, "identifier")?;
-    Ok(if identifier.alias().is_empty() { identifier.to_string() } else { identifier.alias().to_owned() })
+    Ok(parsed::<Identifier>(row, "identifier")?.shown().to_owned())
 }
 
 #[cfg(test)]

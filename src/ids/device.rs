@@ -28,6 +28,12 @@ impl Identifier {
         self.parts().map_or(&self.0, |(alias, _)| alias)
     }
 
+    /// The name to show: what a person typed, or all of it where nobody typed anything.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        if self.alias().is_empty() { &self.0 } else { self.alias() }
+    }
+
     /// The Android id: what stands in the brackets at the end.
     #[must_use]
     pub fn android_id(&self) -> Option<&str> {

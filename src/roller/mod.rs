@@ -215,16 +215,18 @@ impl Roller {
         Ok(verdict)
     }
 
-    /// Says why a roll failed: on the recording's page in full, in the log without the file's name, which bears the watch's.
+    /// Says why a roll failed: in the log, and, where a file is at fault, on the recording's page in full, for the log names no file,
+    /// whose name bears the watch's.
     async fn report(&self, dataset: DatasetId, rule: &str, rolled: &Result<(), RollError>) -> Result<(), RollError> {
-        let error = match rolled {
-            Err(RollError::Stopping) | Ok(()) => return Ok(()),
-            Err(error) => error,
-        };
-        match error {
-            RollError::Archive(_) => tracing::error!(%dataset, "a zip could not be rolled; the recording's page says why"),
-            error => tracing::error!(%dataset, %error, "a zip could not be rolled"),
+        match rolled {
+            Ok(()) | Err(RollError::Stopping) => {}
+            Err(error @ RollError::Archive(_)) => {
+                tracing::error!(%dataset, "a zip could not be rolled; the recording's page says why");
+                self.catalog.zip_failed(dataset, rule, &error.to_string()).await?;
+            }
+            // A disk that is full, or a catalog that is busy, says nothing of the recording.
+            Err(error) => tracing::error!(%dataset, %error, "a zip could not be rolled"),
         }
-        Ok(self.catalog.zip_failed(dataset, rule, &error.to_string()).await?)
+        Ok(())
     }
 }
