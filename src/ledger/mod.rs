@@ -284,8 +284,8 @@ fn open_file(disk: &dyn Disk, path: &Path) -> io::Result<File> {
 
 /// Whether a path leads to an open file. Where somebody has put another one in its place, what is written goes nowhere.
 fn is_at(file: &File, path: &Path) -> bool {
-    let id = |found: Metadata| (found.dev(), found.ino());
-    matches!((file.metadata(), fs::metadata(path)), (Ok(open), Ok(there)) if id(open) == id(there))
+    let id = |found: &Metadata| (found.dev(), found.ino());
+    matches!((file.metadata(), fs::metadata(path)), (Ok(open), Ok(there)) if id(&open) == id(&there))
 }
 
 /// What is read, line by line.

@@ -13,6 +13,8 @@ use std::{
     time::Duration,
 };
 
+use sqlx::{Executor, Row};
+
 use crate::support::{Call, House, Watch, WatchedDisk, sha256, until};
 
 struct Scene {
@@ -123,6 +125,61 @@ fn on_the_way_and_on_the_way_back_an_upload_needs_no_second_thread_that_may_bloc
     ended.expect("no upload waits for ever");
 }
 
+/// Uploads may hold all threads that may block, and wait for whoever decides over their file or erases their dataset.
+#[test]
+fn who_others_wait_for_needs_no_thread_that_they_may_hold() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).max_blocking_threads(1).enable_all().build();
+    let decisions = async {
+        let scene = scene().await;
+        let researcher = scene.house.researcher();
+        for name in ["a.exe", "b.exe"] {
+            scene.watch.upload(&scene.uuid, name, name).await;
+        }
+        let held = researcher.json("/api/v1/quarantine").await["files"].clone();
+        let delete = researcher.request("DELETE", &format!("/api/v1/datasets/{}", scene.uuid)).send().await.expect("an answer");
+        assert_eq!(delete.status(), 204);
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let taken = tokio::task::spawn_blocking(move || released.recv());
+        for (file, decision) in [(0, "release"), (1, "discard")] {
+            let id = held[file]["id"].as_str().expect("an id");
+            assert_eq!(researcher.post(&format!("/api/v1/quarantine/{id}/{decision}")).await, 204, "{decision}");
+        }
+        let erase = tokio::spawn(researcher.request("DELETE", &format!("/api/v1/trash/{}", scene.uuid)).send());
+        until("it is in the ledger", async || std::fs::read_to_string(scene.house.layout().ledger()).is_ok_and(|text| !text.is_empty()))
+            .await;
+        release.send(()).expect("still held");
+        let _ = taken.await;
+        assert_eq!(erase.await.expect("no panic").expect("an answer").status(), 204);
+    };
+    let ended = runtime.expect("a runtime").block_on(async { tokio::time::timeout(Duration::from_secs(40), decisions).await });
+    ended.expect("nobody waits for ever");
+}
+
+/// The mail would go out once more when the disk answers again.
+#[tokio::test]
+async fn a_disk_that_says_nothing_ends_no_alert_and_who_has_no_alias_has_a_name() {
+    let scene = scene().await;
+    let alerts = async |kind: &str| {
+        let query = format!("SELECT text FROM alerts WHERE kind = '{kind}' ORDER BY text");
+        let rows = scene.house.catalog().await.fetch_all(sqlx::AssertSqlSafe(query)).await.expect("alerts");
+        rows.iter().map(|row| row.get("text")).collect::<Vec<String>>()
+    };
+    let ask = async |id: &str| {
+        scene.house.researcher().poll(&format!("[{id}]")).await;
+        let text = format!("[{id}] asks to be let in.");
+        until("it is looked at", async || alerts("request").await.contains(&text)).await;
+    };
+    scene.house.change_catalog("INSERT OR REPLACE INTO arrivals (day, files, bytes) VALUES (unixepoch() / 86400, 1, 1 << 60)").await;
+    ask("1").await;
+    until("the disk is told", async || alerts("disk").await.len() == 1).await;
+    scene.disk.tells_nothing.store(true, Ordering::SeqCst);
+    // The look behind the second has ended when the third has begun.
+    for id in ["2", "3"] {
+        ask(id).await;
+    }
+    assert_eq!(alerts("disk").await.len(), 1);
+}
+
 #[tokio::test]
 async fn of_two_files_neither_stays_when_the_second_fails() {
     let scene = scene().await;
@@ -166,6 +223,7 @@ async fn a_zip_that_cannot_be_made_leaves_the_old_one_and_is_tried_again() {
     until("the roll has failed", async || researcher.get(&address).await.status() == 500).await;
     assert_eq!(std::fs::read(scene.house.layout().zip(scene.uuid.parse().expect("a uuid"))).expect("a zip"), old);
     assert!(crate::support::list(&scene.house.layout().rolling_folder()).is_empty());
+    assert_eq!(researcher.dataset(&scene.uuid).await["zip_error"], serde_json::Value::Null, "the recording is none the worse");
     assert_eq!(researcher.zip_contents(&scene.uuid).await.len(), 2);
 }
 

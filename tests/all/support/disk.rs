@@ -33,11 +33,18 @@ pub struct WatchedDisk {
     calls: Mutex<Vec<Call>>,
     hook: Mutex<Arc<Hook>>,
     pub free: Mutex<Option<FreeSpace>>,
+    /// Whether nobody is told how much is free.
+    pub tells_nothing: AtomicBool,
 }
 
 impl WatchedDisk {
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { calls: Mutex::default(), hook: Mutex::new(Arc::new(Box::new(|_| Ok(())))), free: Mutex::default() })
+        Arc::new(Self {
+            calls: Mutex::default(),
+            hook: Mutex::new(Arc::new(Box::new(|_| Ok(())))),
+            free: Mutex::default(),
+            tells_nothing: AtomicBool::default(),
+        })
     }
 
     pub fn before(&self, hook: impl Fn(&Call) -> io::Result<()> + Send + Sync + 'static) {
@@ -155,6 +162,9 @@ impl Disk for WatchedDisk {
     }
 
     fn free_space(&self, path: &Path) -> io::Result<FreeSpace> {
+        if self.tells_nothing.load(Ordering::SeqCst) {
+            return Err(io::Error::from_raw_os_error(5));
+        }
         let told = *self.free.lock().expect("free");
         told.map_or_else(|| RealDisk.free_space(path), Ok)
     }

@@ -150,6 +150,97 @@ async fn who_was_shut_out_stays_out_when_the_catalog_is_lost_and_can_be_let_in_a
 }
 
 #[tokio::test]
+async fn who_was_let_in_again_and_which_token_was_ended_since_a_backup_is_so_when_it_is_put_back() {
+    let mut house = House::start().await;
+    let back = house.watch("back").await;
+    let (stolen, kept) = (house.watch("two[2]").await, house.watch("two[2]").await);
+    let researcher = house.researcher();
+    let devices = researcher.json("/api/v1/devices").await;
+    let act = async |name: &str, action: &str| {
+        let device = devices.as_array().expect("devices").iter().find(|device| device["alias"] == name).expect("the device");
+        let path = format!("/api/v1/devices/{}/{action}", device["id"].as_str().expect("an id"));
+        assert_eq!(researcher.post(&path).await, 204);
+    };
+    act("back", "revoke").await;
+    let backup = tempfile::TempDir::new().expect("a folder");
+    back_up(&house, backup.path()).await;
+    act("back", "restore").await;
+    act("two", "end-older-tokens").await;
+    assert!(is_in(&back).await && !is_in(&stolen).await && is_in(&kept).await);
+    let ended = &lines(&house)[2];
+    assert_eq!((&ended["what"], &ended["generation"], &ended["by"]), (&"device-tokens-ended".into(), &2.into(), &"admin".into()));
+    house.stop().await;
+    put_back(backup.path(), &house);
+    let mut house = house.start_again().await;
+    for lost in [false, true] {
+        if lost {
+            house.stop().await;
+            lose_catalog(&house);
+            house = house.start_again().await;
+        }
+        let at = |watch: &Watch| watch.at(&house.url(""));
+        assert!(is_in(&at(&back)).await && !is_in(&at(&stolen)).await && is_in(&at(&kept)).await, "{lost}");
+    }
+}
+
+#[tokio::test]
+async fn where_the_ledger_is_missing_and_something_was_shut_out_it_is_said_and_who_is_forgotten_is_written_down() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let program = Program::in_folder(folder.path()).start();
+    let researcher = program.researcher();
+    let watch = researcher.let_in("gone").await;
+    let uuid = watch.new_dataset().await;
+    let id = researcher.json("/api/v1/devices").await[0]["id"].as_str().expect("an id").to_owned();
+    let front = researcher.get("/").await.text().await.expect("text");
+    assert!(!front.contains("there was no ledger"), "{front}");
+    assert_eq!(researcher.post(&format!("/api/v1/devices/{id}/revoke")).await, 204);
+    assert_eq!(researcher.post(&format!("/api/v1/devices/{id}/forget")).await, 204);
+    drop(program);
+    let ledger = folder.path().join("uploads/.house/ledger.jsonl");
+    std::fs::remove_file(&ledger).expect("there");
+    let program = Program::in_folder(folder.path()).start();
+    let front = program.researcher().get("/").await.text().await.expect("text");
+    assert!(front.contains("there was no ledger, or an empty one, though"), "{front}");
+    until("it is logged", async || program.said().contains("there was no ledger")).await;
+    let text = std::fs::read_to_string(&ledger).expect("a ledger");
+    assert!(text.lines().count() == 1 && text.contains("device-forgotten") && text.contains(&id), "{text} {uuid}");
+}
+
+/// Nobody knows whose it is, and it may be a voice: it stays, and is told.
+#[tokio::test]
+async fn what_a_backup_brings_back_into_quarantine_is_told_and_left_alone() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let quarantine = folder.path().join("uploads/.house/quarantine");
+    let program = Program::in_folder(folder.path()).start();
+    let watch = program.researcher().let_in("w").await;
+    let uuid = watch.new_dataset().await;
+    for name in ["voice.exe", "other.exe"] {
+        watch.upload(&uuid, name, name).await;
+    }
+    let researcher = program.researcher();
+    let held = researcher.json("/api/v1/quarantine").await["files"].clone();
+    let discarded = quarantine.join(held[0]["id"].as_str().expect("an id"));
+    let bytes = std::fs::read(&discarded).expect("there");
+    assert_eq!(researcher.post(&format!("/api/v1/quarantine/{}/discard", held[0]["id"].as_str().expect("an id"))).await, 204);
+    drop(program);
+    let reindex = || {
+        let config = ["reindex", "--apply", "--config", "config.yml"];
+        let said = Command::new(env!("CARGO_BIN_EXE_wearhouse")).args(config).current_dir(folder.path()).output().expect("the program");
+        String::from_utf8_lossy(&said.stdout).into_owned()
+    };
+    let said = reindex();
+    assert!(said.contains("disk and catalog agree"), "{said}");
+    std::fs::write(&discarded, bytes).expect("put back");
+    let said = reindex();
+    assert!(said.contains("in quarantine, and not in the catalog") && said.lines().count() == 2, "{said}");
+    let program = Program::in_folder(folder.path()).start();
+    let front = program.researcher().get("/").await.text().await.expect("text");
+    assert!(front.contains("not in the catalog") && front.contains("1 in all"), "{front}");
+    assert!(discarded.exists());
+    assert_eq!(program.researcher().json("/api/v1/quarantine").await["total"], 1);
+}
+
+#[tokio::test]
 async fn who_was_revoked_before_there_was_a_ledger_is_written_down_at_the_start() {
     let house = House::start().await;
     let watch = house.watch("w").await;
