@@ -15,7 +15,7 @@ use crate::{
     catalog::{AuditEntry, Verdict},
     http::{
         error::Problem,
-        extract::{Form, Id},
+        extract::{Form, Id, Sent},
         html::{Page, filters},
         markdown,
         passwords::Admin,
@@ -114,7 +114,7 @@ pub async fn patch(
     admin: Admin,
     State(app): State<App>,
     Id(uuid): Id<DatasetId>,
-    Json(patch): Json<Patch>,
+    Sent(patch): Sent<Patch>,
 ) -> Result<Json<ContentsView>, Problem> {
     let before = contents(&app.recordings, uuid, &admin).await?;
     let changes = patch.changes(&before)?;
