@@ -154,6 +154,22 @@ async fn what_makes_no_sense_is_refused_with_a_sentence() {
     assert_eq!(researcher.dataset(uuid).await["revision"], 0);
 }
 
+/// A field that is misspelt would find everything, and everything be deleted.
+#[tokio::test]
+async fn a_search_with_a_field_that_nobody_knows_changes_nothing() {
+    let (house, uuids) = with_recordings(&["attic", "bath"]).await;
+    let researcher = house.researcher();
+    for fields in [[("which", "all"), ("search", "tga=pilot")], [("which", "all"), ("serach", "tag=pilot")]] {
+        let (delete, name) = ([&fields[..], &[("act", "delete")]].concat(), if fields[1].0 == "search" { "tga" } else { "serach" });
+        let answer = form(&researcher, "/recording/bulk", &delete).await;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{fields:?}");
+        assert!(answer.text().await.expect("text").contains(name), "{fields:?}");
+        let query = fields.map(|(name, value)| format!("{name}={}", percent(value))).join("&");
+        assert_eq!(researcher.get(&format!("/api/v1/datasets.zip?{query}")).await.status(), StatusCode::BAD_REQUEST, "{fields:?}");
+    }
+    assert_eq!(found(&researcher, "sort=oldest").await, uuids);
+}
+
 #[tokio::test]
 async fn a_form_sent_twice_does_it_once() {
     let (house, uuids) = with_recordings(&["attic"]).await;

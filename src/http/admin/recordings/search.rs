@@ -84,6 +84,11 @@ impl Search {
         self.fields().into_iter().find(|(name, _)| *name == field).map_or("", |(_, value)| value)
     }
 
+    /// Whether there is a field of this name.
+    pub fn knows(field: &str) -> bool {
+        field == "after" || Self::default().fields().iter().any(|(name, _)| *name == field)
+    }
+
     /// Whether a field says this.
     pub fn is(&self, field: &str, value: &dyn Display) -> bool {
         self.typed(field) == value.to_string()
