@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::{extract::State, response::Response};
+use futures_util::stream;
 use serde::Deserialize;
 
 use super::{broken_key, cut, query_of, table};
@@ -20,8 +21,6 @@ use crate::{
 
 /// Entries on one page.
 const PAGE: u32 = 100;
-/// Entries in one CSV.
-const CSV_ROWS: u32 = 100_000;
 
 /// Which entries to show. Fields that are empty say nothing.
 #[derive(Default, Deserialize)]
@@ -57,9 +56,20 @@ pub async fn page(
 
 /// The same as CSV, all of it.
 pub async fn csv(_: Operator, State(audit): State<Audit>, Params(search): Params<Search>) -> Result<Response, Problem> {
-    let entries = audit.entries(&search.filter()?, CSV_ROWS).await?;
-    let rows = entries.into_iter().map(|entry| [filters::iso(entry.at), entry.who, entry.action, entry.subject, entry.detail]);
-    table::send("audit.csv", ["at", "who", "action", "subject", "detail"], rows)
+    let rows = stream::try_unfold(search.filter()?, move |mut filter| {
+        let audit = audit.clone();
+        async move {
+            let entries = audit.entries(&filter, table::ROWS).await?;
+            let Some(last) = entries.last() else { return Ok(None) };
+            filter.before = Some(last.number);
+            Ok(Some((entries.into_iter().map(row).collect(), filter)))
+        }
+    });
+    table::send("audit.csv", ["at", "who", "action", "subject", "detail"], rows).await
+}
+
+fn row(entry: AuditEntry) -> [String; 5] {
+    [filters::iso(entry.at), entry.who, entry.action, entry.subject, entry.detail]
 }
 
 impl Search {

@@ -1,7 +1,10 @@
 //! The list of recordings: a page, JSON, and CSV.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::{Json, extract::State, response::Response};
+use futures_util::stream;
 use serde::Serialize;
 
 use super::{
@@ -22,9 +25,6 @@ use crate::{
 
 /// Datasets on one page.
 const PAGE: u32 = 50;
-
-/// Datasets in one CSV: more are not read in a spreadsheet either.
-const CSV_ROWS: usize = 100_000;
 
 /// One page of datasets.
 #[derive(Serialize)]
@@ -85,15 +85,16 @@ pub async fn csv(_: Admin, State(recordings): State<Recordings>, Params(search):
         "files",
         "bytes",
     ];
-    let mut rows = Vec::new();
-    let (filter, order, mut key) = (search.filter()?, search.order()?, search.key()?);
-    for _ in 0..CSV_ROWS.div_ceil(1000) {
-        let found = recordings.datasets(&filter, order, key, 1000).await?;
-        let Some(last) = found.last() else { break };
-        key = Some(PageKey::of(&last.dataset, order));
-        rows.extend(found.into_iter().map(|listed| row(&DatasetView::of(listed))));
-    }
-    table::send("recordings.csv", head, rows)
+    let (filter, order) = (Arc::new(search.filter()?), search.order()?);
+    let rows = stream::try_unfold(search.key()?, move |after| {
+        let (recordings, filter) = (recordings.clone(), Arc::clone(&filter));
+        async move {
+            let found = recordings.datasets(&filter, order, after, table::ROWS).await?;
+            let last = found.last().map(|last| PageKey::of(&last.dataset, order));
+            Ok(last.map(|last| (found.into_iter().map(|listed| row(&DatasetView::of(listed))).collect(), Some(last))))
+        }
+    });
+    table::send("recordings.csv", head, rows).await
 }
 
 fn row(dataset: &DatasetView) -> [String; 15] {
