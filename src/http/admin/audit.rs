@@ -77,7 +77,7 @@ impl Search {
         let given = |text: &str| Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned);
         let known = |word: &String| Action::ALL.iter().any(|action| action.as_str() == word);
         if given(&self.action).is_some_and(|word| !known(&word)) {
-            return Err(Problem::malformed("action: choose one from the list"));
+            return Err(Problem::field("action", "What", "choose one from the list"));
         }
         let before = given(&self.before).map(|text| text.parse().map_err(|_| broken_key())).transpose()?;
         Ok(AuditFilter { who: given(&self.who), action: given(&self.action), subject: given(&self.subject), before })

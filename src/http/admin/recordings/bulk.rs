@@ -9,7 +9,7 @@ use axum::{
 use serde::Deserialize;
 
 use super::{
-    one::{apply, verdict},
+    one::{apply, tag, verdict},
     search::{Search, wearer},
 };
 use crate::{
@@ -56,10 +56,10 @@ pub async fn change(admin: Admin, State(app): State<App>, Form(bulk): Form<Bulk>
 impl Bulk {
     fn change(&self) -> Result<Change, Problem> {
         match self.act.as_str() {
-            "tag" => Ok(Change::Tag(self.tag.parse()?)),
-            "untag" => Ok(Change::Untag(self.tag.parse()?)),
+            "tag" => tag(&self.tag).map(Change::Tag),
+            "untag" => tag(&self.tag).map(Change::Untag),
             "verdict" => verdict(&self.verdict, &self.reason),
-            "participant" => wearer(&self.participant).map(Change::Assign),
+            "participant" => wearer("Worn by", &self.participant).map(Change::Assign),
             _ => Err(Problem::malformed("choose what is to be done with the recordings")),
         }
     }
