@@ -110,12 +110,13 @@ impl Recordings {
         self.catalog.arrivals(since).await
     }
 
-    /// Recordings whose zip could not be made, at most `most`.
+    /// Recordings whose zip could not be made, at most `most`. One that failed under another rule of privacy is rolled anew, and its
+    /// page does not say why it failed then.
     ///
     /// # Errors
     /// [`CatalogError`].
     pub async fn with_failed_zips(&self, most: u32) -> Result<Vec<DatasetId>, CatalogError> {
-        self.catalog.with_failed_zips(most).await
+        self.catalog.with_failed_zips(&self.settings.now().privacy.rule(), most).await
     }
 
     /// What a filter may be chosen from.
