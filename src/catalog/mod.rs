@@ -49,7 +49,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub use alerts::{StandingAlert, Told};
 pub use annotations::{Edited, Texts};
 pub use arrivals::Arrivals;
-pub use audit::{AuditEntry, AuditFilter};
+pub use audit::{AuditEntry, AuditFilter, Subject};
 pub use blocked::Blocked;
 pub use counts::Counts;
 pub use credentials::Credential;

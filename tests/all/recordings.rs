@@ -246,6 +246,23 @@ async fn who_did_what_stands_in_the_trail() {
     assert!(page.contains("unusable: =1+1"));
     let logins = researcher.get("/audit.csv?action=failed+login").await.text().await.expect("text");
     assert!(logins.contains("wrong password") && logins.contains("no such user") && !logins.contains("mistake"), "{logins}");
+    // What is still here has a page.
+    let watch = researcher.json("/api/v1/devices").await[0]["id"].as_str().expect("an id").to_owned();
+    researcher.post(&format!("/device/{watch}/end-older-tokens")).await;
+    form(&researcher, "/missing/known", &[("kind", "silent"), ("subject", &format!("{watch}@5"))]).await;
+    house
+        .change_catalog(
+            "INSERT INTO audit (at, who, action, subject, detail) VALUES (0, 'eve', 'erased', '67e55044-10b1-426f-9247-bb680e5fe0c8', '')",
+        )
+        .await;
+    let trail = researcher.get("/audit/").await.text().await.expect("text");
+    for (linked, id) in
+        [(format!("/recording/{uuid}/"), uuid), (format!("/device/{watch}/"), &watch), (format!("/device/{watch}/"), &format!("{watch}@5"))]
+    {
+        assert!(trail.contains(&format!("<a href=\"{linked}\"><bdi>{id}</bdi></a>")), "{linked}: {trail}");
+        assert_eq!(researcher.get(&linked).await.status(), StatusCode::OK);
+    }
+    assert!(trail.contains("<td data-label=\"To what\" class=\"name\"><bdi>67e55044-10b1"), "{trail}");
     for nonsense in ["action=dance", "before=x"] {
         assert_eq!(researcher.get(&format!("/audit/?{nonsense}")).await.status(), StatusCode::BAD_REQUEST);
     }

@@ -1,5 +1,7 @@
 //! The audit trail, for operators: who did what, as a page and as CSV.
 
+use std::collections::HashMap;
+
 use askama::Template;
 use axum::{extract::State, response::Response};
 use futures_util::stream;
@@ -8,7 +10,7 @@ use serde::Deserialize;
 use super::{broken_key, cut, query_of, table};
 use crate::{
     audit::{Action, Audit},
-    catalog::{AuditEntry, AuditFilter},
+    catalog::{AuditEntry, AuditFilter, Subject},
     config::Settings,
     http::{
         auth::Operator,
@@ -39,7 +41,23 @@ pub struct AuditPage {
     search: Search,
     users: Vec<String>,
     entries: Vec<AuditEntry>,
+    subjects: HashMap<String, Subject>,
     next: Option<String>,
+}
+
+impl AuditPage {
+    /// The page of what an entry is about, if there is one.
+    fn address_of(&self, entry: &AuditEntry) -> Option<String> {
+        let id = entry.id();
+        if entry.action == Action::Configured.as_str() {
+            return Some("/settings/".to_owned());
+        }
+        Some(match self.subjects.get(id)? {
+            Subject::Recording => format!("/recording/{id}/"),
+            Subject::Device => format!("/device/{id}/"),
+            Subject::Participant => format!("/participant/{id}/"),
+        })
+    }
 }
 
 pub async fn page(
@@ -50,8 +68,9 @@ pub async fn page(
 ) -> Result<Page<AuditPage>, Problem> {
     let mut entries = audit.entries(&search.filter()?, PAGE + 1).await?;
     let next = cut(&mut entries, PAGE).map(|last| search.address("/audit/", Some(last.number)));
+    let subjects = audit.subjects(&entries).await?;
     let users = settings.now().users.iter().map(|user| user.name.clone()).collect();
-    Ok(Page(AuditPage { admin, search, users, entries, next }))
+    Ok(Page(AuditPage { admin, search, users, entries, subjects, next }))
 }
 
 /// The same as CSV, all of it.
