@@ -12,6 +12,9 @@ use crate::{
     ids::{DatasetId, ParticipantId, Tag},
 };
 
+/// Nobody counts further what a search finds: one more is not told from many, and a page must not wait for it.
+const MOST_COUNTED: u32 = 1000;
+
 /// What is here in all.
 #[derive(Debug, Clone, Copy)]
 pub struct Totals {
@@ -21,6 +24,15 @@ pub struct Totals {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+}
+
+/// How many a search finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// So many.
+    Exactly(u64),
+    /// More than somebody counts.
+    MoreThan(u64),
 }
 
 /// A dataset in a list.
@@ -92,6 +104,16 @@ impl Recordings {
         }
         let mut listed = |dataset: Dataset| Listed { tags: tags.remove(&dataset.uuid).unwrap_or_default(), dataset: dataset.under(&rule) };
         Ok(found.into_iter().map(&mut listed).collect())
+    }
+
+    /// How many datasets a filter lets through.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn count(&self, filter: &DatasetFilter, sort: Sort) -> Result<Found, CatalogError> {
+        let count = self.catalog.count(filter, sort, MOST_COUNTED + 1).await?;
+        let most = u64::from(MOST_COUNTED);
+        Ok(if count > most { Found::MoreThan(most) } else { Found::Exactly(count) })
     }
 
     /// The uuids of the datasets that a filter lets through, at most `most`.

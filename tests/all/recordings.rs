@@ -1,5 +1,7 @@
 //! The desk of recordings: found, judged, tagged, described, taken home together; and what makes no sense is refused.
 
+use std::collections::HashSet;
+
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -193,6 +195,57 @@ async fn the_list_as_csv_holds_no_formula() {
     let rows: Vec<_> = rows.records().map(|row| row.expect("a row")).collect();
     assert_eq!((rows.len(), &rows[0][0], &rows[0][1], &rows[0][2]), (2, uuids[0].as_str(), "'@SUM(A1)", "'=cmd"));
     assert_eq!((&rows[1][2], &rows[1][13]), ("plain, \"quoted\"", "1"));
+}
+
+#[tokio::test]
+async fn a_list_as_csv_has_no_end_before_its_end() {
+    let house = House::start().await;
+    let researcher = house.researcher();
+    assert_eq!(researcher.get("/recording/list/").await.status(), StatusCode::OK);
+    house
+        .change_catalog(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100001) \
+             INSERT INTO datasets (uuid, created_at, updated_at, number) SELECT printf('00000000-0000-4000-8000-%012x', i), i / 7, 0, i FROM n; \
+             INSERT INTO audit (at, who, action, subject, detail) SELECT 0, 'eve', 'judged', uuid, '' FROM datasets",
+        )
+        .await;
+    // Many begun at the same time: a page ends between them.
+    for path in ["/recording/list.csv?sort=date", "/audit.csv?who=eve"] {
+        let text = researcher.get(path).await.text().await.expect("all of it");
+        let uuids: HashSet<_> = text.lines().filter_map(|line| line.split(',').find(|cell| cell.starts_with("00000000-"))).collect();
+        assert_eq!((text.lines().count(), uuids.len()), (100_002, 100_001), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_says_how_many_are_found() {
+    let house = House::start().await;
+    let researcher = house.researcher();
+    assert_eq!(researcher.get("/recording/list/").await.status(), StatusCode::OK);
+    let says = async |query: &str, number: &str| {
+        let page = researcher.get(&format!("/recording/list/?{query}")).await.text().await.expect("text");
+        assert!(page.contains(&format!("<p>{number}.</p>")), "{query}: {number}");
+    };
+    house
+        .change_catalog(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1002) \
+             INSERT INTO datasets (uuid, created_at, updated_at, number, verdict) SELECT printf('00000000-0000-4000-8000-%012x', i), 0, 0, i, \
+             CASE i WHEN 7 THEN 'usable' END FROM n",
+        )
+        .await;
+    for (query, number) in [
+        ("", "1,002 recordings"),
+        ("sort=date", "1,002 recordings"),
+        ("participant=none", "More than 1,000 recordings"),
+        ("verdict=none&sort=oldest&after=200.200", "More than 1,000 recordings"),
+        ("verdict=usable", "1 recording"),
+    ] {
+        says(query, number).await;
+    }
+    house.change_catalog("UPDATE datasets SET verdict = 'doubtful' WHERE number BETWEEN 10 AND 70").await;
+    for (query, number) in [("verdict=none", "940 recordings"), ("verdict=doubtful&after=20.20", "61 recordings")] {
+        says(query, number).await;
+    }
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use crate::{
         html::{Page, filters},
         passwords::Admin,
     },
-    recordings::Recordings,
+    recordings::{Found, Recordings},
 };
 
 /// Datasets on one page.
@@ -44,6 +44,18 @@ pub struct RecordingsPage {
     choices: Choices,
     participants: Vec<(crate::ids::ParticipantId, crate::ids::Tag)>,
     list: DatasetsView,
+    found: Found,
+}
+
+impl RecordingsPage {
+    /// How many there are, in words.
+    fn found(&self) -> String {
+        match self.found {
+            Found::Exactly(1) => "1 recording".to_owned(),
+            Found::Exactly(number) => format!("{} recordings", filters::grouped(number)),
+            Found::MoreThan(number) => format!("More than {} recordings", filters::grouped(number)),
+        }
+    }
 }
 
 pub async fn page(
@@ -59,7 +71,20 @@ pub async fn page(
         _ => None,
     };
     let (choices, participants) = (recordings.choices().await?, recordings.participants(chosen).await?);
-    Ok(Page(RecordingsPage { admin, search, watch, choices, participants, list }))
+    let found = count(&recordings, &search, &list).await?;
+    Ok(Page(RecordingsPage { admin, search, watch, choices, participants, list, found }))
+}
+
+/// How many a search finds. Where it is one page, or everything, nobody needs to count.
+async fn count(recordings: &Recordings, search: &Search, list: &DatasetsView) -> Result<Found, Problem> {
+    if search.after().is_none() && list.next.is_none() {
+        return Ok(Found::Exactly(list.datasets.len() as u64));
+    }
+    if search.is_narrow() {
+        Ok(recordings.count(&search.filter()?, search.order()?).await?)
+    } else {
+        Ok(Found::Exactly(recordings.totals().await?.datasets))
+    }
 }
 
 pub async fn json(_: Admin, State(recordings): State<Recordings>, Params(search): Params<Search>) -> Result<Json<DatasetsView>, Problem> {
