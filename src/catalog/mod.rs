@@ -60,6 +60,7 @@ pub use error::{CatalogError, RecordError};
 pub use files::Zippable;
 pub use listing::{Choices, DatasetFilter, PageKey, Sort, Wearer};
 pub use participants::{Enrolled, Participant};
+pub use quarantine::HeldKey;
 pub use requests::{Poll, Request};
 pub use rows::{FileRow, FileState, Held, NewFile, Recorded, Whereabouts};
 pub use runs::{NumberedRun, RunSpan};
