@@ -44,7 +44,7 @@ impl Handshake {
     }
 
     /// Whether a device was forgotten, and granted nothing since.
-    fn is_forgotten(&self, device: DeviceId, newest: u32) -> bool {
+    pub(super) fn is_forgotten(&self, device: DeviceId, newest: u32) -> bool {
         matches!(self.ledger.device(device), Some(DeviceState::Forgotten { generation }) if newest <= generation)
     }
 

@@ -126,8 +126,15 @@ async fn a_device_that_is_forgotten_is_not_let_in_again_by_its_old_page() {
     }
     assert!(is_in(&anew).await);
 }
+    let page = format!("/device/{id}/");
+    let forgotten = text(&researcher, &page).await;
+    assert!(forgotten.contains("<p class=\"warning\">Forgotten") && !forgotten.contains("et it in again"), "{forgotten}");
+    assert!(["restore", "revoke", "end-older-tokens"].iter().all(|way| !forgotten.contains(&format!("{page}{way}"))), "{forgotten}");
+    assert_eq!(researcher.json(&format!("/api/v1/devices/{id}")).await["forgotten"], true);
 
 /// Its page can be open still. A span of it would keep its row, and whoever erased anything would be told of a failure for ever.
+    let page = text(&researcher, &page).await;
+    assert!(page.contains("/revoke\"") && !page.contains("Forgotten"), "{page}");
 #[tokio::test]
 async fn a_participant_that_is_forgotten_gets_nothing_more() {
     const ID: &str = "67e55044-10b1-426f-9247-bb680e5fe0c8";
