@@ -26,6 +26,8 @@ impl Catalog {
     pub async fn forget_device(&self, device: DeviceId, by: &str) -> Result<bool, CatalogError> {
         let (mut tx, _place) = self.writing_aside().await?;
         let known = forget_device(&mut tx, device, by).await?;
+        // As in [`Catalog::delete`].
+        self.flush().await?;
         tx.commit().await?;
         self.tokens.forget(device);
         Ok(known)
@@ -38,6 +40,7 @@ impl Catalog {
     pub async fn forget_participant(&self, participant: ParticipantId, by: &str) -> Result<bool, CatalogError> {
         let (mut tx, _place) = self.writing_aside().await?;
         let id = participant.to_string();
+        self.flush().await?;
         let mark = sqlx::query("UPDATE participants SET forgotten_at = COALESCE(forgotten_at, $2) WHERE id = $1").bind(&id).bind(now());
         let known = mark.execute(&mut *tx).await?.rows_affected() == 1;
         // Without a span nothing else says who wore the device, should somebody restore one.
