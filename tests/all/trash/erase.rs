@@ -239,10 +239,12 @@ async fn killed_while_it_erases_it_goes_on_and_forgets_nothing() {
     println!("{kills} kills, {cut} of them between ledger and folder");
     let program = Program::in_folder(folder.path()).start();
     let researcher = program.researcher();
-    until("all are gone", async || researcher.json("/api/v1/devices").await[0]["files"] == 0).await;
-    until("the folders, too", async || list(&uploads.root().join("recordings")).is_empty()).await;
-    assert!(list(&uploads.root().join("tf_models")).is_empty() && list(&uploads.house().join("quarantine")).is_empty());
-    assert_eq!((erased(), researcher.json("/api/v1/devices").await[0]["datasets"].as_u64()), (100, Some(0)));
+    let folders = ["recordings", "tf_models", ".house/quarantine"].map(|folder| uploads.root().join(folder));
+    until("all are gone from disk and catalog", async || {
+        device(&researcher).await == [0, 0, 0] && folders.iter().all(|folder| list(folder).is_empty())
+    })
+    .await;
+    assert_eq!(erased(), 100);
 }
 
 /// Uploads go on while their recording is erased: each file that was acknowledged is one of those in the evidence, or waits in
