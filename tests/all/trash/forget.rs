@@ -191,3 +191,42 @@ async fn an_upload_that_is_under_way_when_its_device_is_forgotten_ends_in_the_tr
     assert_eq!(rows(&house, &said_of(&id)).await, ["forgotten"], "nor of what came late");
     assert!(!is_in(&watch).await);
 }
+
+#[tokio::test]
+async fn the_label_of_a_participant_that_is_forgotten_is_free_at_once() {
+    const ID: &str = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+    let house = House::start().await;
+    let watch = house.watch("w").await;
+    let uuid = recording(&house, &watch).await;
+    for statement in [
+        "INSERT INTO participants (id, label, created_at) VALUES ('67e55044-10b1-426f-9247-bb680e5fe0c8', 'P01', 1)",
+        "UPDATE datasets SET participant = '67e55044-10b1-426f-9247-bb680e5fe0c8'",
+    ] {
+        house.change_catalog(statement).await;
+    }
+    let researcher = house.researcher();
+    let add = async |label: &str| {
+        let request = researcher.request("POST", "/api/v1/participants").json(&serde_json::json!({"label": label, "note": ""}));
+        request.send().await.expect("an answer")
+    };
+    assert_eq!(add("P01").await.status(), 409);
+    assert_eq!(researcher.post(&format!("/api/v1/participants/{ID}/forget")).await, 204);
+    let added = add("P01").await;
+    assert_eq!(added.status(), 201);
+    let added: serde_json::Value = added.json().await.expect("JSON");
+    assert_eq!(add("P01").await.status(), 409, "it is another one's now");
+    // What is restored is still told from the other one's, and found by what it is called now.
+    assert_eq!(researcher.post(&format!("/trash/{uuid}/restore")).await, 303);
+    assert_eq!(researcher.dataset(&uuid).await["participant"]["label"], "P01 (forgotten 67e55044)");
+    until("it is found", async || {
+        researcher.json("/api/v1/datasets?q=67e55044").await["datasets"].as_array().is_some_and(|found| found.len() == 1)
+    })
+    .await;
+    // Another one may get it, too.
+    assert_eq!(researcher.post(&format!("/api/v1/participants/{}/forget", added["id"].as_str().expect("an id"))).await, 204);
+    house.change_catalog("UPDATE participants SET label = 'P01', forgotten_at = 1").await;
+    let other: serde_json::Value = add("P02").await.json().await.expect("JSON");
+    let path = format!("/api/v1/participants/{}", other["id"].as_str().expect("an id"));
+    let relabel = researcher.request("PATCH", &path).json(&serde_json::json!({"label": "P01"})).send().await.expect("an answer");
+    assert_eq!(relabel.status(), 200);
+}
