@@ -14,14 +14,24 @@ use super::{
 
 const DATE: &str = "COALESCE(d.started_at, d.created_at)";
 
+/// Recordings that have the words of a search. Where there are as many, the words are looked up in the order of the list; where there
+/// are fewer, the recordings are put in order. Tests have but a few hundred recordings.
+const COMMON: u32 = if cfg!(test) { 100 } else { 10_000 };
+
 /// What is to be found.
 pub(super) struct Finding<'a> {
     pub filter: &'a DatasetFilter,
-    /// Of the filter's text, what FTS5 is asked: see [`Catalog::words`].
-    pub words: Option<String>,
+    pub words: Option<Words>,
     pub sort: Sort,
     pub after: Option<PageKey>,
     pub most: u32,
+}
+
+/// Of a filter's text, what FTS5 is asked.
+pub(super) struct Words {
+    matching: String,
+    /// At least [`COMMON`] recordings have them. Not known where the order is that of the index of words.
+    are_common: bool,
 }
 
 impl Sort {
@@ -54,9 +64,10 @@ impl Finding<'_> {
     fn push_numbers(&self, query: &mut QueryBuilder<Sqlite>) {
         let Self { filter, words, sort, .. } = self;
         // Words and tags come in the order of numbers. Whichever is first is walked through, and the others are looked up.
-        let place = if words.is_some() { "w.rowid" } else { filter.tag.as_ref().map_or("d.number", |_| "t.number") };
+        let is_led_by_words = words.as_ref().is_some_and(|words| !words.are_common);
+        let place = if is_led_by_words { "w.rowid" } else { filter.tag.as_ref().map_or("d.number", |_| "t.number") };
         query.push(format_args!("SELECT {place} FROM "));
-        query.push(if words.is_some() { "words w CROSS JOIN " } else { "" });
+        query.push(if is_led_by_words { "words w CROSS JOIN " } else { "" });
         query.push(if filter.tag.is_some() { "tags t CROSS JOIN " } else { "" });
         query.push(if filter.in_trash {
             "datasets d WHERE d.deleted_at IS NOT NULL AND d.number IS NOT NULL"
@@ -68,14 +79,16 @@ impl Finding<'_> {
             query.push(format_args!(" AND d.number BETWEEN {place} AND {place}"));
         }
         if let Some(words) = words {
-            query.push(" AND w.words MATCH ").push_bind(words.clone());
+            let asked = if is_led_by_words { "w.words".to_owned() } else { format!("+{place} IN (SELECT rowid FROM words WHERE words") };
+            query.push(format_args!(" AND {asked} MATCH ")).push_bind(words.matching.clone());
+            query.push(if is_led_by_words { "" } else { ")" });
         } else if filter.text.is_some() {
             // Without a word in it, everything would be found, and all that is found may be deleted at once.
             query.push(" AND FALSE");
         }
         if let Some(tag) = &filter.tag {
             query.push(" AND t.tag = ").push_bind(tag.as_str().to_owned());
-            query.push(if place == "w.rowid" { " AND t.number = w.rowid" } else { "" });
+            query.push(if is_led_by_words { " AND t.number = w.rowid" } else { "" });
         }
         self.push_columns(query);
         let value = self.value(place);
@@ -157,12 +170,22 @@ impl Finding<'_> {
 }
 
 impl Catalog {
-    /// What FTS5 is asked for a filter's text: each word as the beginning of one, all of them. Nothing that was typed is read as FTS5's
-    /// own language.
+    /// The words that a filter's text looks for.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub(super) async fn words(&self, filter: &DatasetFilter) -> Result<Option<String>, CatalogError> {
+    pub(super) async fn words(&self, filter: &DatasetFilter, sort: Sort) -> Result<Option<Words>, CatalogError> {
+        let Some(matching) = self.matching(filter).await? else { return Ok(None) };
+        let are_common = !sort.is_by_number() && {
+            let found = sqlx::query_scalar::<_, i64>(MATCHES).bind(&matching).bind(COMMON).fetch_one(&self.read).await?;
+            found >= COMMON.into()
+        };
+        Ok(Some(Words { matching, are_common }))
+    }
+
+    /// What FTS5 is asked for a filter's text: each word as the beginning of one, all of them. Nothing that was typed is read as FTS5's
+    /// own language.
+    async fn matching(&self, filter: &DatasetFilter) -> Result<Option<String>, sqlx::Error> {
         let mut quoted = Vec::new();
         // Accents that stand behind their letters count for nothing, as in the index.
         let text: String = filter.text.iter().flat_map(|text| text.chars()).filter(|c| !('\u{300}'..='\u{331}').contains(c)).collect();
@@ -182,6 +205,7 @@ impl Catalog {
     }
 }
 
+const MATCHES: &str = "SELECT COUNT(*) FROM (SELECT 1 FROM words WHERE words MATCH $1 LIMIT $2)";
 const LONGER: &str = "SELECT 1 FROM words_terms WHERE term >= $1 AND term < $2 LIMIT 1";
 
 /// Whether a character is a part of a word for FTS5's `unicode61`, too. A word that it takes for several is a phrase, and an index
@@ -210,7 +234,7 @@ mod tests {
         made.change("INSERT INTO words (rowid, text) VALUES (1, 'kitchens watch 97745 orange bee nearly küchen')").await;
         let asked = async |text: &str| {
             let filter = DatasetFilter { text: Some(text.to_owned()), ..DatasetFilter::default() };
-            made.catalog.words(&filter).await.expect("asked")
+            made.catalog.matching(&filter).await.expect("asked")
         };
         assert_eq!(asked("Kitchen watch[9774] Küche").await.as_deref(), Some("\"Kitchen\"* \"watch\" \"9774\"* \"Küche\"*"));
         assert_eq!(asked("x OR \"b* NEAR(y)").await.as_deref(), Some("\"x\" \"OR\"* \"b\"* \"NEAR\"* \"y\""));

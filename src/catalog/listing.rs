@@ -106,7 +106,7 @@ impl Catalog {
         most: u32,
     ) -> Result<Vec<Dataset>, CatalogError> {
         let mut query = QueryBuilder::new(Dataset::SELECT);
-        let words = self.words(filter).await?;
+        let words = self.words(filter, sort).await?;
         Finding { filter, words, sort, after, most }.push(&mut query);
         let rows = query.build().fetch_all(&self.read).await?;
         Ok(rows.iter().map(Dataset::read).collect::<Result<_, _>>()?)
@@ -118,7 +118,7 @@ impl Catalog {
     /// [`CatalogError`].
     pub async fn uuids(&self, filter: &DatasetFilter, most: u32) -> Result<Vec<DatasetId>, CatalogError> {
         let mut query = QueryBuilder::new("SELECT d.uuid FROM datasets d");
-        let words = self.words(filter).await?;
+        let words = self.words(filter, Sort::Newest).await?;
         Finding { filter, words, sort: Sort::Newest, after: None, most }.push(&mut query);
         let rows = query.build().fetch_all(&self.read).await?;
         Ok(rows.iter().map(|row| parsed(row, "uuid")).collect::<Result<_, _>>()?)
