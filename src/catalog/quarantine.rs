@@ -6,7 +6,7 @@ use futures_util::TryStreamExt;
 use sqlx::Row;
 
 use super::{
-    Catalog, CatalogError, FileRow, Held, Whereabouts,
+    Catalog, CatalogError, FileRow, Held, Millis, Whereabouts,
     columns::{parsed, to_u64},
     record::reserve_name,
 };
@@ -15,32 +15,54 @@ use crate::{
     ids::{FileId, FileName},
 };
 
-/// More names are not looked at for those that may be seen.
+/// No more names are looked at to count those that may not be seen.
 const MOST_NAMES: u32 = 10_000;
+/// As SQL says it.
+const NO_LIMIT: i64 = -1;
 
-const HELD: &str = "SELECT * FROM files WHERE held IS NOT NULL AND state = 'placed' ORDER BY received_at DESC, id DESC LIMIT $1";
+const HELD: &str = "SELECT * FROM files WHERE held IS NOT NULL AND state = 'placed' AND (received_at, id) < ($1, $2) \
+     ORDER BY received_at DESC, id DESC LIMIT $3";
+
+const HELD_NAMES: &str =
+    "SELECT sent_name FROM files WHERE held IS NOT NULL AND state = 'placed' ORDER BY received_at DESC, id DESC LIMIT $1";
 
 const IDS: &str = "SELECT id FROM files WHERE held IS NOT NULL UNION SELECT id FROM files WHERE state IN ('placing', 'discarding')";
 
+/// The last file of a page of the quarantine: what comes behind it is on the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldKey {
+    /// When it came.
+    pub received_at: Millis,
+    /// Which of those that came then.
+    pub file: FileId,
+}
+
 impl Catalog {
-    /// The files in quarantine whose names may be seen, newest first, at most `most`; and how many of the newest 10,000 may not be
-    /// seen.
+    /// The files in quarantine whose names may be seen, newest first, behind `after`, at most `most`; and how many of the newest
+    /// 10,000 may not be seen.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn held(&self, most: u32, sight: &Sight) -> Result<(Vec<FileRow>, u64), CatalogError> {
-        // What a name matches is no question for SQL, so each name is looked at, where any may be hidden.
-        let looked_at = if sight.sees_all() { most } else { MOST_NAMES };
-        let mut rows = sqlx::query(HELD).bind(looked_at).fetch(&self.read);
-        let (mut found, mut kept_back) = (Vec::new(), 0);
-        while let Some(row) = rows.try_next().await? {
-            if !sight.sees(&FileName::from_sent(row.try_get("sent_name")?)) {
-                kept_back += 1;
-            } else if found.len() < most as usize {
+    pub async fn held(&self, after: Option<HeldKey>, most: u32, sight: &Sight) -> Result<(Vec<FileRow>, u64), CatalogError> {
+        let (at, id) = after.map_or((Millis::MAX, String::new()), |key| (key.received_at, key.file.to_string()));
+        let limit = if sight.sees_all() { i64::from(most) } else { NO_LIMIT };
+        let mut rows = sqlx::query(HELD).bind(at).bind(id).bind(limit).fetch(&self.read);
+        let mut found = Vec::new();
+        // What a name matches is no question for SQL, so each name is looked at.
+        while found.len() < most as usize
+            && let Some(row) = rows.try_next().await?
+        {
+            if sight.sees(&FileName::from_sent(row.try_get("sent_name")?)) {
                 found.push(FileRow::read(&row)?);
             }
         }
-        Ok((found, kept_back))
+        drop(rows);
+        Ok((found, if sight.sees_all() { 0 } else { self.count_kept_back(sight).await? }))
+    }
+
+    async fn count_kept_back(&self, sight: &Sight) -> Result<u64, CatalogError> {
+        let names: Vec<String> = sqlx::query_scalar(HELD_NAMES).bind(MOST_NAMES).fetch_all(&self.read).await?;
+        Ok(names.iter().filter(|name| !sight.sees(&FileName::from_sent(name))).count() as u64)
     }
 
     /// The files that lie in quarantine, or may, since their way in or out is not done.
@@ -129,18 +151,23 @@ mod tests {
         );
         made.change(&many).await;
         let privacy = PrivacyConfig::default();
-        let (all, kept_back) = made.catalog.held(3, &privacy.sight(Role::Operator)).await.expect("held");
+        let (all, kept_back) = made.catalog.held(None, 3, &privacy.sight(Role::Operator)).await.expect("held");
         assert_eq!((all.iter().map(|file| file.received_at).collect::<Vec<_>>(), kept_back), (vec![10_002, 10_001, 10_000], 0));
-        let (some, kept_back) = made.catalog.held(2, &privacy.sight(Role::Researcher)).await.expect("held");
+        let (some, kept_back) = made.catalog.held(None, 2, &privacy.sight(Role::Researcher)).await.expect("held");
         assert_eq!((some.iter().map(|file| file.received_at).collect::<Vec<_>>(), kept_back), (vec![10_002, 10_000], 5000));
+        let after = some.last().map(|file| HeldKey { received_at: file.received_at, file: file.id });
+        let (more, _) = made.catalog.held(after, 1, &privacy.sight(Role::Researcher)).await.expect("held");
+        assert_eq!(more[0].received_at, 9998);
         assert_eq!(made.catalog.ids_in_quarantine().await.expect("ids").len(), 10_002);
     }
 
     #[tokio::test]
     async fn what_is_in_quarantine_is_found_by_an_index_and_in_its_order() {
         let made = Made::new().await;
-        let held = made.plan(HELD).await;
-        assert!(held.contains("INDEX files_held") && !held.contains("TEMP B-TREE"), "{held}");
+        for query in [HELD, HELD_NAMES] {
+            let held = made.plan(query).await;
+            assert!(held.contains("INDEX files_held") && !held.contains("TEMP B-TREE"), "{held}");
+        }
         let ids = made.plan(IDS).await;
         assert!(ids.contains("INDEX files_held") && ids.contains("INDEX files_unsettled") && !ids.contains("SCAN files\n"), "{ids}");
     }

@@ -22,6 +22,8 @@ const MOST_CALLED: u32 = 10_000;
 pub struct KnownDevice {
     /// The device.
     pub device: Device,
+    /// Whether it is forgotten: it can only be let in by a new grant.
+    pub is_forgotten: bool,
     /// Its tokens, the newest first.
     pub credentials: Vec<Credential>,
     /// Who wore it, the last first.
@@ -37,6 +39,9 @@ pub enum DeviceError {
     /// What was said of it cannot be kept.
     #[error("{0}")]
     Malformed(&'static str),
+    /// Nobody waits for so few hours, or so many.
+    #[error("write a whole number of hours, 1 to {MAX_SILENCE}, or nothing for what its rhythm says")]
+    Silence,
     /// The catalog failed.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -98,7 +103,7 @@ impl Handshake {
     pub async fn device(&self, id: DeviceId) -> Result<Option<KnownDevice>, CatalogError> {
         let Some(device) = self.catalog.device(id).await? else { return Ok(None) };
         let (credentials, spans) = (self.catalog.credentials(id, MOST).await?, self.catalog.spans_of_device(id, MOST).await?);
-        Ok(Some(KnownDevice { device, credentials, spans }))
+        Ok(Some(KnownDevice { is_forgotten: self.is_forgotten(id, device.generation), device, credentials, spans }))
     }
 
     /// A person says something of a device: its name, a note, how long it may be silent.
@@ -114,7 +119,7 @@ impl Handshake {
             return Err(DeviceError::Malformed("the note is longer than 4,000 characters; shorten it"));
         }
         if notes.silent_hours.is_some_and(|hours| !(1..=MAX_SILENCE).contains(&hours)) {
-            return Err(DeviceError::Malformed("silent_hours: write 1 to 8760 hours, or nothing for what its rhythm says"));
+            return Err(DeviceError::Silence);
         }
         if self.catalog.describe_device(id, &notes).await? { Ok(()) } else { Err(DeviceError::Gone) }
     }
