@@ -42,7 +42,7 @@ mod tests {
         assert!(!passed_over.holds(&dataset));
         passed_over.put(&dataset, now);
         assert!(passed_over.holds(&dataset) && !passed_over.holds(&ToDescribe { changes: 4, ..dataset }));
-        passed_over.forget_old(now + WHILE - Duration::from_secs(1));
+        passed_over.forget_old(now + WHILE / 2);
         assert!(passed_over.holds(&dataset));
         passed_over.forget_old(now + WHILE);
         assert!(!passed_over.holds(&dataset));
