@@ -265,6 +265,9 @@ impl Catalog {
         let end = "INSERT INTO devices (id, identifier, created_at, generation, lowest_generation) VALUES ($1, $2, $3, $4, $4) \
              ON CONFLICT (id) DO UPDATE SET generation = MAX(devices.generation, $4), lowest_generation = $4 \
              WHERE devices.lowest_generation < $4";
+        if devices.is_empty() {
+            return Ok(0);
+        }
         let (mut tx, _place) = self.writing_aside().await?;
         let mut ended = 0;
         for (id, generation) in devices {
