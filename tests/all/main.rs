@@ -5,6 +5,7 @@ mod assets;
 mod bad_input;
 mod bundle;
 mod container;
+mod deeds;
 mod described;
 mod devices;
 mod doctor;

@@ -155,12 +155,9 @@ pub async fn restore_in_list(admin: Admin, app: State<App>, id: Id<DatasetId>, P
     Ok(Redirect::to(&format!("/trash/{}#restored", at.query())))
 }
 
-/// `DELETE /api/v1/trash/{uuid}`: erases what lies in the trash before its time. On a task of its own: a browser that goes away must
-/// not cancel it half way.
+/// `DELETE /api/v1/trash/{uuid}`: erases what lies in the trash before its time.
 pub async fn erase(Operator(admin): Operator, State(app): State<App>, Id(uuid): Id<DatasetId>) -> Result<StatusCode, Problem> {
-    let (recordings, audit) = (app.recordings.clone(), app.audit.clone());
-    let erased = app.tasks.spawn(async move { recordings.erase_now(uuid, &admin.name, &audit).await });
-    erased.await.map_err(|error| Problem::internal(&error))??;
+    app.recordings.erase_now(uuid, &admin.name, &app.audit).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

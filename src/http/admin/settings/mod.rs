@@ -13,7 +13,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
-use tokio_util::task::TaskTracker;
 
 pub use self::{
     drafts::Drafts,
@@ -78,7 +77,6 @@ pub struct Desk {
     handshake: Handshake,
     audit: Audit,
     drafts: Arc<Drafts>,
-    tasks: TaskTracker,
 }
 
 impl FromRef<App> for Desk {
@@ -88,7 +86,6 @@ impl FromRef<App> for Desk {
             handshake: app.handshake.clone(),
             audit: app.audit.clone(),
             drafts: Arc::clone(&app.drafts),
-            tasks: app.tasks.clone(),
         }
     }
 }
