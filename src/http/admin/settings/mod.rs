@@ -81,12 +81,7 @@ pub struct Desk {
 
 impl FromRef<App> for Desk {
     fn from_ref(app: &App) -> Self {
-        Self {
-            settings: app.settings.clone(),
-            handshake: app.handshake.clone(),
-            audit: app.audit.clone(),
-            drafts: Arc::clone(&app.drafts),
-        }
+        Self { settings: app.settings.clone(), handshake: app.handshake.clone(), audit: app.audit.clone(), drafts: Arc::clone(&app.drafts) }
     }
 }
 
