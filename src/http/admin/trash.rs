@@ -89,8 +89,8 @@ pub struct TrashPage {
 impl DeletedView {
     fn of((dataset, goes_at): (Dataset, Millis)) -> Option<Self> {
         let watch = dataset.watch().map(str::to_owned);
+        let came_since = dataset.came_since();
         let (deleted_at, deleted_by) = dataset.deleted?;
-        let came_since = dataset.updated_at > deleted_at;
         let (uuid, title, files, bytes) = (dataset.uuid, dataset.notes.title, dataset.files, dataset.bytes);
         Some(Self { uuid, title, watch, deleted_at, deleted_by, goes_at, came_since, files, bytes })
     }

@@ -1,5 +1,7 @@
 //! The list of recordings: a page, JSON, and CSV.
 
+use std::collections::HashSet;
+
 use askama::Template;
 use axum::{Json, extract::State, response::Response};
 use serde::Serialize;
@@ -17,6 +19,7 @@ use crate::{
         html::{Page, filters},
         passwords::Admin,
     },
+    ids::DatasetId,
     recordings::Recordings,
 };
 
@@ -44,6 +47,8 @@ pub struct RecordingsPage {
     choices: Choices,
     participants: Vec<(crate::ids::ParticipantId, crate::ids::Tag)>,
     list: DatasetsView,
+    /// Those of which there is a zip to take home.
+    zips: HashSet<DatasetId>,
 }
 
 pub async fn page(
@@ -59,7 +64,8 @@ pub async fn page(
         _ => None,
     };
     let (choices, participants) = (recordings.choices().await?, recordings.participants(chosen).await?);
-    Ok(Page(RecordingsPage { admin, search, watch, choices, participants, list }))
+    let zips = recordings.with_zip(list.datasets.iter().map(|dataset| dataset.uuid)).await?;
+    Ok(Page(RecordingsPage { admin, search, watch, choices, participants, list, zips }))
 }
 
 pub async fn json(_: Admin, State(recordings): State<Recordings>, Params(search): Params<Search>) -> Result<Json<DatasetsView>, Problem> {
