@@ -121,13 +121,13 @@ async fn the_first_page_is_as_old_as_the_oldest_of_what_it_shows() {
     };
     let before = front(researcher.clone()).await;
     let (release, released) = std::sync::mpsc::channel::<()>();
-    let (hold, held) = std::sync::mpsc::channel();
+    let (began, is_slow) = std::sync::mpsc::channel();
     let slow = std::thread::spawn(move || {
         let _guard = disk.free.lock().expect("free");
-        hold.send(()).expect("waited for");
+        began.send(()).expect("waited for");
         released.recv()
     });
-    held.recv().expect("held");
+    is_slow.recv().expect("held");
     let page = tokio::spawn(front(researcher.clone()));
     // The page asks the disk meanwhile, which does not answer.
     for _ in 0..50 {

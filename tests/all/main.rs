@@ -40,6 +40,7 @@ mod stop;
 mod support;
 mod sync_order;
 mod systemd;
+mod trail;
 mod trash;
 mod upgrade;
 mod upload;

@@ -122,6 +122,7 @@ async fn what_makes_no_sense_is_refused_with_a_sentence() {
         &[("act", "verdict"), ("verdict", "good"), ("uuid", uuid)],
         &[("act", "verdict"), ("verdict", "usable"), ("reason", &long), ("uuid", uuid)],
         &[("act", "participant"), ("participant", "me"), ("uuid", uuid)],
+        &[("act", "participant"), ("participant", ""), ("uuid", uuid)],
         &[("act", "tag"), ("tag", "t"), ("uuid", "nonsense")],
         &[("act", "tag"), ("tag", "t"), ("which", "all"), ("search", "from=nonsense")],
         &[("act", "tag"), ("tag", "t"), ("which", "all"), ("search", "q=finds-nothing")],
@@ -148,6 +149,61 @@ async fn what_makes_no_sense_is_refused_with_a_sentence() {
     );
     assert_eq!(form(&researcher, &format!("/recording/{nowhere}/describe"), &[("revision", "0")]).await.status(), StatusCode::NOT_FOUND);
     assert_eq!(researcher.dataset(uuid).await["revision"], 0);
+}
+
+#[tokio::test]
+async fn a_change_leaves_what_it_does_not_name() {
+    let (house, uuids) = with_recordings(&["attic"]).await;
+    let researcher = house.researcher();
+    for (change, said) in [
+        (json!({"verdict": "doubtful", "reason": "cut short"}), json!(["doubtful", "cut short"])),
+        (json!({"verdict": "unusable"}), json!(["unusable", "cut short"])),
+        (json!({"reason": "no sound"}), json!(["unusable", "no sound"])),
+        (json!({"reason": ""}), json!(["unusable", ""])),
+        (json!({"reason": "why not"}), json!(["unusable", "why not"])),
+        (json!({"tags": []}), json!(["unusable", "why not"])),
+        (json!({"verdict": "none"}), json!([null, ""])),
+    ] {
+        let changed: Value = patch(&researcher, &uuids[0], change.clone()).await.json().await.expect("json");
+        assert_eq!(json!([changed["verdict"], changed["verdict_reason"]]), said, "{change}");
+    }
+    assert_eq!(patch(&researcher, &uuids[0], json!({"reason": "of no verdict"})).await.status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_change_that_is_refused_is_refused_as_a_whole() {
+    let (house, uuids) = with_recordings(&["attic"]).await;
+    let (researcher, uuid) = (house.researcher(), &uuids[0]);
+    let before = researcher.dataset(uuid).await;
+    let nobody = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+    for (wrong, status) in [
+        (json!({"revision": 0, "title": "Noon", "participant": nobody}), 400),
+        (json!({"revision": 0, "title": "Noon", "verdict": "usable", "reason": "x".repeat(10_000)}), 400),
+        (json!({"revision": 0, "title": "a\nb", "verdict": "usable"}), 400),
+        (json!({"revision": 7, "title": "Noon", "verdict": "usable", "tags": ["t"]}), 409),
+        (json!({"verdict": "usable", "participant": nobody}), 400),
+    ] {
+        assert_eq!(patch(&researcher, uuid, wrong.clone()).await.status().as_u16(), status, "{wrong}");
+        let after = researcher.dataset(uuid).await;
+        for field in ["title", "revision", "verdict", "tags"] {
+            assert_eq!(after[field], before[field], "{wrong}");
+        }
+    }
+    let said = [("verdict", "usable"), ("participant", nobody)];
+    assert_eq!(form(&researcher, &format!("/recording/{uuid}/say"), &said).await.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(researcher.dataset(uuid).await["verdict"], Value::Null);
+}
+
+#[tokio::test]
+async fn whoever_writes_is_overtaken_by_what_is_written_and_by_nothing_else() {
+    let (house, uuids) = with_recordings(&["attic"]).await;
+    let (researcher, uuid) = (house.researcher(), &uuids[0]);
+    let said = [("verdict", "usable"), ("tag", "pilot"), ("participant", "none")];
+    assert_eq!(form(&researcher, &format!("/recording/{uuid}/say"), &said).await.status(), StatusCode::SEE_OTHER);
+    let fields = [("revision", "0"), ("title", "Noon"), ("description", "")];
+    for status in [StatusCode::SEE_OTHER, StatusCode::CONFLICT] {
+        assert_eq!(form(&researcher, &format!("/recording/{uuid}/describe"), &fields).await.status(), status);
+    }
 }
 
 #[tokio::test]

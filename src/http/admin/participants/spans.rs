@@ -115,7 +115,7 @@ async fn delete_one(app: &App, admin: &Admin, (id, span): &(String, String)) -> 
 
 /// Notes a change at the participant and at the device.
 async fn note(app: &App, admin: &Admin, id: ParticipantId, changed: &Changed, what: &str) {
-    let detail = format!("{what}; recordings assigned anew: {}", changed.recordings);
+    let detail = format!("{id}: {what}; recordings assigned anew: {}", changed.recordings);
     app.audit.note_all(&admin.name, Action::Assigned, &[id.to_string(), changed.device.to_string()], &detail).await;
 }
 
