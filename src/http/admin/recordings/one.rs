@@ -18,7 +18,7 @@ use crate::{
     catalog::{AuditEntry, Verdict, Wearer},
     http::{
         error::Problem,
-        extract::{Form, Id},
+        extract::{Form, Id, Sent},
         html::{Page, filters},
         markdown,
         passwords::Admin,
@@ -121,7 +121,7 @@ pub async fn patch(
     admin: Admin,
     State(app): State<App>,
     Id(uuid): Id<DatasetId>,
-    Json(patch): Json<Patch>,
+    Sent(patch): Sent<Patch>,
 ) -> Result<Json<ContentsView>, Problem> {
     let before = contents(&app.recordings, uuid, &admin).await?;
     let changes = patch.changes(&before)?;
@@ -165,10 +165,10 @@ fn told(change: &Change) -> (Action, String) {
 impl Said {
     fn changes(&self) -> Result<Vec<Change>, Problem> {
         let verdict = self.verdict.as_deref().map(|text| verdict(text, &self.reason)).transpose()?;
-        let tag = self.tag.as_deref().map(|text| text.parse().map(Change::Tag)).transpose()?;
-        let untag = self.untag.as_deref().map(|text| text.parse().map(Change::Untag)).transpose()?;
+        let put_on = self.tag.as_deref().map(|text| tag(text).map(Change::Tag)).transpose()?;
+        let taken_off = self.untag.as_deref().map(|text| tag(text).map(Change::Untag)).transpose()?;
         let participant = self.participant.as_deref().map(assignment).transpose()?;
-        Ok([verdict, tag, untag, participant].into_iter().flatten().collect())
+        Ok([verdict, put_on, taken_off, participant].into_iter().flatten().collect())
     }
 }
 
@@ -178,7 +178,7 @@ impl Patch {
         changes.extend(self.judged(&before.dataset)?);
         changes.extend(self.participant.as_deref().map(assignment).transpose()?);
         if let Some(tags) = &self.tags {
-            let wanted = tags.iter().map(|tag| tag.parse()).collect::<Result<Vec<Tag>, _>>()?;
+            let wanted = tags.iter().map(|text| tag(text)).collect::<Result<Vec<_>, _>>()?;
             let had = &before.dataset.tags;
             changes.extend(had.iter().filter(|tag| !wanted.contains(tag)).cloned().map(Change::Untag));
             changes.extend(wanted.iter().filter(|tag| !had.contains(tag)).cloned().map(Change::Tag));
@@ -195,7 +195,7 @@ impl Patch {
             (text, reason) => (text.unwrap_or(had), reason.unwrap_or(&before.verdict_reason)),
         };
         if text == NONE && !reason.trim().is_empty() {
-            return Err(Problem::malformed("reason: it is the reason of a verdict; send a verdict, too"));
+            return Err(Problem::field("reason", "Reason", "it is the reason of a verdict; send a verdict, too"));
         }
         verdict(text, reason).map(Some)
     }
@@ -204,16 +204,22 @@ impl Patch {
 /// Who wore the watch, as a field says it.
 pub fn assignment(text: &str) -> Result<Change, Problem> {
     match text {
-        "" => Err(Problem::malformed("participant: choose who wore the watch")),
+        "" => Err(Problem::field("participant", "Worn by", "choose who wore the watch")),
         DAYS => Ok(Change::AssignBySpans),
-        _ => wearer(text).map(Change::Assign),
+        _ => wearer("Worn by", text).map(Change::Assign),
     }
 }
 
 /// A verdict as a field says it; `none` takes it back.
 pub fn verdict(text: &str, reason: &str) -> Result<Change, Problem> {
-    let verdict = if text == NONE { None } else { Some(text.parse::<Verdict>()?) };
+    let parse = |text: &str| text.parse::<Verdict>().map_err(|error| Problem::field("verdict", "Verdict", error));
+    let verdict = if text == NONE { None } else { Some(parse(text)?) };
     Ok(Change::Judge(verdict, reason.trim().to_owned()))
+}
+
+/// A tag as a field says it.
+pub fn tag(text: &str) -> Result<Tag, Problem> {
+    text.parse().map_err(|error| Problem::field("tag", "Tag", error))
 }
 
 async fn show(admin: Admin, app: &App, uuid: DatasetId, overtaken: Option<Described>) -> Result<Page<RecordingPage>, Problem> {
