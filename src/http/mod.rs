@@ -37,7 +37,7 @@ pub use self::{
     state::{App, Rooms},
 };
 use self::{
-    admin::{alerts, audit, devices, front, live, missing, participants, quarantine, recordings, requests, settings, trash},
+    admin::{audit, devices, front, live, missing, participants, quarantine, recordings, requests, settings, trash},
     error::{Problem, in_a_page, in_json, in_the_callers_voice, in_the_wires_voice},
     observe::{route_of, with_its_route},
 };
@@ -169,7 +169,7 @@ fn pages() -> Router<App> {
         .route("/quarantine/", get(quarantine::page))
         .route("/quarantine/{id}/release", post(quarantine::release_on_page))
         .route("/quarantine/{id}/discard", post(quarantine::discard_on_page))
-        .route("/settings/alerts/test", post(alerts::test))
+        .route("/settings/alerts/test", post(settings::trial))
         .route("/audit/", get(audit::page))
         .route("/audit.csv", get(audit::csv))
         .route("/settings/", get(settings::page))
