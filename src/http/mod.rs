@@ -151,6 +151,7 @@ fn pages() -> Router<App> {
         .route("/participant/{id}/delete", post(participants::one::delete_on_page))
         .route("/participant/{id}/spans", post(participants::spans::add_on_page))
         .route("/participant/{id}/spans/{span}/end", post(participants::spans::end_on_page))
+        .route("/participant/{id}/spans/{span}/reopen", post(participants::spans::reopen_on_page))
         .route("/participant/{id}/spans/{span}/delete", post(participants::spans::delete_on_page))
         .route("/recording/list/", get(recordings::list::page))
         .route("/recording/list.csv", get(recordings::list::csv))
