@@ -40,6 +40,7 @@ pub struct AuditPage {
     search: Search,
     users: Vec<String>,
     entries: Vec<AuditEntry>,
+    first: Option<String>,
     next: Option<String>,
 }
 
@@ -51,8 +52,13 @@ pub async fn page(
 ) -> Result<Page<AuditPage>, Problem> {
     let mut entries = audit.entries(&search.filter()?, PAGE + 1).await?;
     let next = cut(&mut entries, PAGE).map(|last| search.address("/audit/", Some(last.number)));
-    let users = settings.now().users.iter().map(|user| user.name.clone()).collect();
-    Ok(Page(AuditPage { admin, search, users, entries, next }))
+    let first = (!search.before.trim().is_empty()).then(|| search.address("/audit/", None));
+    let mut users: Vec<_> = settings.now().users.iter().map(|user| user.name.clone()).collect();
+    // Somebody who is no user any more, or the house.
+    if !search.who.is_empty() && !users.contains(&search.who) {
+        users.push(search.who.clone());
+    }
+    Ok(Page(AuditPage { admin, search, users, entries, first, next }))
 }
 
 /// The same as CSV, all of it.
