@@ -142,7 +142,8 @@ fn of_missing(missing: &Missing) -> Vec<Alert> {
     });
     let skipped = missing.skipped.iter().map(|skipped| Alert {
         kind: AlertKind::Skipped,
-        subject: skipped.before.to_string(),
+        // There may be several before one run; of what is missing, what is filled first is its beginning.
+        subject: format!("{}@{}", skipped.before, skipped.last),
         text: if skipped.first == skipped.last {
             format!("Run {} of {} is missing.", skipped.first, skipped.name)
         } else {
@@ -155,4 +156,26 @@ fn of_missing(missing: &Missing) -> Vec<Alert> {
         text: format!("Recording {} stopped in the middle: its end has not come.", unfinished.uuid),
     });
     silent.chain(skipped).chain(unfinished).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ids::Identifier, runs::SkippedRuns};
+
+    /// A run whose start nobody knows lies between them.
+    #[test]
+    fn two_gaps_before_one_run_are_two_alerts_and_one_that_is_filled_from_its_beginning_stays_the_same() {
+        let device = "w".parse::<Identifier>().expect("an identifier").device();
+        let before = "67e55044-10b1-426f-9247-bb680e5fe0c8".parse().expect("a uuid");
+        let gap = |first, last| SkippedRuns { device, name: "w".to_owned(), first, last, before };
+        let subjects = |gaps: &[(i64, i64)]| -> Vec<_> {
+            let skipped = gaps.iter().map(|(first, last)| gap(*first, *last)).collect();
+            of_missing(&Missing { skipped, ..Missing::default() }).into_iter().map(|alert| alert.subject).collect()
+        };
+        let both = subjects(&[(6, 6), (8, 9)]);
+        assert_ne!(both[0], both[1]);
+        assert_eq!(subjects(&[(9, 9)]), both[1..]);
+        assert!(both.iter().all(|subject| subject.starts_with(&format!("{before}@"))), "they go with the recording: {both:?}");
+    }
 }

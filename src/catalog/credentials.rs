@@ -58,14 +58,15 @@ impl Catalog {
         let uses = self.tokens.take_uses();
         for uses in uses.chunks(AT_ONCE) {
             let (mut tx, _place) = self.writing_aside().await?;
-            // A device that the catalog had lost has no row for its token yet.
+            // A device that the catalog had lost has no row for its token yet; one that is forgotten gets none any more.
             let mut query = QueryBuilder::new(
                 "INSERT INTO credentials (device, generation, last_used_at) SELECT u.column1, u.column2, u.column3 FROM (",
             );
             query.push_values(uses, |mut row, used: &Use| {
                 row.push_bind(used.device.to_string()).push_bind(used.generation).push_bind(used.at);
             });
-            query.push(") AS u JOIN devices ON devices.id = u.column1 WHERE TRUE ON CONFLICT (device, generation) ");
+            query
+                .push(") AS u JOIN devices ON devices.id = u.column1 WHERE devices.forgotten_at IS NULL ON CONFLICT (device, generation) ");
             query.push("DO UPDATE SET last_used_at = excluded.last_used_at").build().execute(&mut *tx).await?;
             tx.commit().await?;
         }
@@ -109,6 +110,17 @@ mod tests {
         made.change("UPDATE credentials SET last_used_at = 1").await;
         made.catalog.write_uses().await.expect("written");
         assert_eq!(made.texts("SELECT last_used_at AS c FROM credentials").await, [Some("1".to_owned()), Some("1".to_owned())]);
+    }
+
+    #[tokio::test]
+    async fn a_use_is_not_written_down_behind_the_end_of_its_device() {
+        let made = Made::new().await;
+        let device = made.device("kitchen").await;
+        assert!(made.catalog.check_token(device, 1).await.expect("an answer"));
+        made.catalog.forget_device(device, "ada").await.expect("forgotten");
+        made.catalog.finish_forgetting().await.expect("forgotten");
+        made.catalog.write_uses().await.expect("written");
+        assert!(made.texts("SELECT generation AS c FROM credentials").await.is_empty());
     }
 
     #[tokio::test]

@@ -341,7 +341,8 @@ impl Catalog {
     }
 }
 
-/// Makes a dataset the device's: issued to it, adopted by it, or its own already. `false` if it is another device's.
+/// Makes a dataset the device's: issued to it, adopted by it, or its own already. `false` if it is another device's. What becomes one
+/// of a device that was forgotten since it asked lies in the trash, as all of that device's do.
 pub(super) async fn claim(tx: &mut SqliteConnection, uuid: DatasetId, device: Option<DeviceId>, quota: Quota) -> Result<bool, RecordError> {
     let Some(device) = device else { return Ok(true) };
     let row = sqlx::query("SELECT device FROM datasets WHERE uuid = $1").bind(uuid.to_string()).fetch_optional(&mut *tx).await?;
@@ -350,10 +351,10 @@ pub(super) async fn claim(tx: &mut SqliteConnection, uuid: DatasetId, device: Op
         return Ok(owner == device);
     }
     sqlx::query(
-        "INSERT INTO datasets (uuid, device, created_at, updated_at, number) \
-         VALUES ($1, $2, $3, $3, (SELECT COALESCE(MAX(number), 0) + 1 FROM datasets)) \
+        "INSERT INTO datasets (uuid, device, created_at, updated_at, number, deleted_at) \
+         VALUES ($1, $2, $3, $3, (SELECT COALESCE(MAX(number), 0) + 1 FROM datasets), (SELECT forgotten_at FROM devices WHERE id = $2)) \
          ON CONFLICT (uuid) DO UPDATE SET device = excluded.device, number = COALESCE(datasets.number, excluded.number), \
-         deleted_at = CASE WHEN datasets.number IS NOT NULL THEN datasets.deleted_at END",
+         deleted_at = COALESCE(CASE WHEN datasets.number IS NOT NULL THEN datasets.deleted_at END, excluded.deleted_at)",
     )
     .bind(uuid.to_string())
     .bind(device.to_string())

@@ -67,7 +67,8 @@ impl Catalog {
         for statement in [
             "DELETE FROM tags WHERE dataset = $1",
             "DELETE FROM texts WHERE dataset = $1",
-            "DELETE FROM alerts WHERE subject = $1",
+            // Of runs that are missing before this one there may be several.
+            "DELETE FROM alerts WHERE subject = $1 OR subject LIKE $1 || '@%'",
             "DELETE FROM settled WHERE subject = $1",
             "UPDATE audit SET detail = '' WHERE subject = $1",
             // The subject may be one of its files.
@@ -134,6 +135,18 @@ async fn insert_stub(tx: &mut SqliteConnection, dataset: DatasetId, when: &'stat
 mod tests {
     use super::SETTLE_ITS_RUN;
     use crate::catalog::made::Made;
+
+    #[tokio::test]
+    async fn what_was_told_of_it_goes_with_it() {
+        let made = Made::new().await;
+        let device = made.device("w").await;
+        let (gone, other) = (made.dataset(device).await, made.dataset(device).await);
+        for subject in [gone.to_string(), format!("{gone}@6"), format!("{other}@6")] {
+            made.change(&format!("INSERT INTO alerts (kind, subject, text, since) VALUES ('skipped', '{subject}', '', 1)")).await;
+        }
+        assert!(made.catalog.erase(gone).await.expect("erased"));
+        assert_eq!(made.texts("SELECT subject AS c FROM alerts").await, [Some(format!("{other}@6"))]);
+    }
 
     #[tokio::test]
     async fn the_next_run_is_found_in_an_index() {

@@ -12,7 +12,9 @@ use crate::{
 /// What a device is called that is forgotten; lists do not show it.
 const FORGOTTEN: &str = "forgotten";
 
-const TO_BLANK: &str = "SELECT id FROM devices WHERE forgotten_at IS NOT NULL AND identifier <> 'forgotten' \
+/// Once more, where an upload that was under way has brought something behind the end.
+const TO_BLANK: &str = "SELECT id FROM devices WHERE forgotten_at IS NOT NULL \
+     AND (identifier <> 'forgotten' OR name <> '' OR note <> '' OR COALESCE(last_used_at, last_upload_at, meta_at) IS NOT NULL) \
      AND NOT EXISTS (SELECT 1 FROM datasets WHERE datasets.device = devices.id)";
 
 const GONE: &str = "SELECT id FROM participants WHERE forgotten_at IS NOT NULL \
@@ -24,6 +26,8 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`].
     pub async fn forget_device(&self, device: DeviceId, by: &str) -> Result<bool, CatalogError> {
+        // As in [`Catalog::delete`].
+        self.flush().await?;
         let (mut tx, _place) = self.writing_aside().await?;
         let known = forget_device(&mut tx, device, by).await?;
         tx.commit().await?;
@@ -36,6 +40,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`].
     pub async fn forget_participant(&self, participant: ParticipantId, by: &str) -> Result<bool, CatalogError> {
+        self.flush().await?;
         let (mut tx, _place) = self.writing_aside().await?;
         let id = participant.to_string();
         let mark = sqlx::query("UPDATE participants SET forgotten_at = COALESCE(forgotten_at, $2) WHERE id = $1").bind(&id).bind(now());
@@ -168,7 +173,7 @@ async fn shut_out(tx: &mut SqliteConnection, device: DeviceId, generation: u32) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::made::Made;
+    use crate::{catalog::made::Made, ids::DatasetId};
 
     async fn device(made: &Made) -> String {
         let columns = "generation || ' ' || lowest_generation || ' ' || (revoked_at IS NOT NULL) || ' ' || (forgotten_at IS NOT NULL)";
@@ -199,5 +204,24 @@ mod tests {
         let id = "w".parse::<crate::ids::Identifier>().expect("an identifier").device();
         assert_eq!(made.catalog.keep_shut_out(&[(id, state(3))]).await.expect("done"), 1);
         assert_eq!(device(&made).await, "3 1 1 0");
+    }
+
+    /// Its token was good when it asked, and it is forgotten before the answer.
+    #[tokio::test]
+    async fn what_becomes_a_forgotten_devices_lies_in_the_trash() {
+        let made = Made::new().await;
+        let (device, other) = (made.device("w").await, made.device("other").await);
+        made.catalog.forget_device(device, "ada").await.expect("forgotten");
+        let found: DatasetId = "00000000-0000-4000-8000-000000000001".parse().expect("a uuid");
+        made.catalog.found_dataset(found).await.expect("found");
+        let (issued, adopted) = (made.dataset(device).await, DatasetId::random());
+        for dataset in [found, adopted] {
+            made.file(dataset, device, "a.csv").await;
+        }
+        for dataset in [issued, found, adopted] {
+            assert!(made.catalog.is_in_trash(dataset).await.expect("asked"), "{dataset}");
+        }
+        let kept = made.dataset(other).await;
+        assert!(!made.catalog.is_in_trash(kept).await.expect("asked"));
     }
 }

@@ -1,6 +1,6 @@
 //! Participants: a study's labels for who wore which device.
 
-use sqlx::{QueryBuilder, Row, sqlite::SqliteRow};
+use sqlx::{QueryBuilder, Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
     Catalog, CatalogError, Millis,
@@ -105,14 +105,17 @@ impl Catalog {
         Ok(query.fetch_optional(&self.read).await?.is_some())
     }
 
-    /// Adds a participant, unless another one has its label.
+    /// Adds a participant, unless another one has its label that is not to be forgotten.
     ///
     /// # Errors
     /// [`CatalogError`].
     pub async fn enrol(&self, id: ParticipantId, label: &Tag, note: &str) -> Result<Enrolled, CatalogError> {
+        let (mut tx, _place) = self.writing_aside().await?;
+        free_label(&mut tx, label, id).await?;
         let insert = "INSERT INTO participants (id, label, note, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (label) DO NOTHING";
         let insert = sqlx::query(insert).bind(id.to_string()).bind(label.as_str()).bind(note).bind(now());
-        let done = insert.execute(&self.write).await?;
+        let done = insert.execute(&mut *tx).await?;
+        tx.commit().await?;
         Ok(if done.rows_affected() == 1 { Enrolled::Done } else { Enrolled::Taken })
     }
 
@@ -122,6 +125,7 @@ impl Catalog {
     /// [`CatalogError`].
     pub async fn relabel(&self, id: ParticipantId, label: &Tag, note: &str) -> Result<Enrolled, CatalogError> {
         let (mut tx, _place) = self.writing_aside().await?;
+        free_label(&mut tx, label, id).await?;
         let rows = sqlx::query("SELECT id FROM participants WHERE id = $1 OR label = $2").bind(id.to_string()).bind(label.as_str());
         let found: Vec<ParticipantId> = rows.fetch_all(&mut *tx).await?.iter().map(|row| parsed(row, "id")).collect::<Result<_, _>>()?;
         if !found.contains(&id) {
@@ -163,4 +167,19 @@ impl Catalog {
         tx.commit().await?;
         Ok(if done.rows_affected() == 1 { Enrolled::Done } else { Enrolled::Gone })
     }
+}
+
+/// Takes a label from a participant that is to be forgotten, for another one: its row is there only as long as its recordings are. What
+/// is restored of them is still told from the other one's.
+async fn free_label(tx: &mut SqliteConnection, label: &Tag, other: ParticipantId) -> Result<(), sqlx::Error> {
+    for statement in [
+        "UPDATE datasets SET described = -1 WHERE participant IN \
+         (SELECT id FROM participants WHERE label = $1 AND forgotten_at IS NOT NULL AND id <> $2)",
+        "UPDATE participants SET label = label || ' (forgotten ' || SUBSTR(id, 1, 8) || ')' \
+         WHERE label = $1 AND forgotten_at IS NOT NULL AND id <> $2",
+    ] {
+        let query = sqlx::query::<sqlx::Sqlite>(statement);
+        query.bind(label.as_str()).bind(other.to_string()).execute(&mut *tx).await?;
+    }
+    Ok(())
 }

@@ -19,6 +19,8 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`].
     pub async fn delete(&self, datasets: &[DatasetId], by: &str) -> Result<Vec<DatasetId>, CatalogError> {
+        // What was acknowledged before is marked before: it did not come since.
+        self.flush().await?;
         let (mut tx, _place) = self.writing_aside().await?;
         let mut deleted = Vec::new();
         for some in datasets.chunks(LISTED_AT_ONCE) {
@@ -88,5 +90,39 @@ impl Catalog {
     pub async fn expired(&self, at: Millis, most: u32) -> Result<Vec<DatasetId>, CatalogError> {
         let rows = sqlx::query(EXPIRED).bind(at).bind(most).fetch_all(&self.read).await?;
         Ok(rows.iter().map(|row| parsed(row, "uuid")).collect::<Result<_, _>>()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{catalog::NewFile, catalog::made::Made, config::Quota, ids::FileId, storage::Digests};
+
+    /// A file is marked as placed a moment behind its acknowledgement: that moment is no later one than that of the deletion.
+    #[tokio::test]
+    async fn what_was_acknowledged_before_a_dataset_was_deleted_did_not_come_since() {
+        let made = Made::new().await;
+        let device = made.device("w").await;
+        for way in ["delete", "forget"] {
+            let dataset = made.dataset(device).await;
+            let digests = Digests { size: 1, sha256: [1; 32], crc32: 1 };
+            let id = FileId::generate();
+            let file = NewFile { id, dataset, device: Some(device), sent_name: "a.csv".to_owned(), digests, held: None };
+            made.catalog.record(vec![file], Quota::NONE).await.expect("recorded");
+            made.catalog.placed(vec![id]).await.expect("placed");
+            if way == "delete" {
+                made.catalog.delete(&[dataset], "ada").await.expect("deleted");
+            } else {
+                made.catalog.forget_device(device, "ada").await.expect("forgotten");
+            }
+            let found = made.catalog.dataset(dataset).await.expect("asked").expect("a dataset");
+            let (deleted_at, _) = found.deleted.expect("deleted");
+            while now() <= deleted_at {
+                tokio::task::yield_now().await;
+            }
+            made.catalog.flush().await.expect("committed");
+            let found = made.catalog.dataset(dataset).await.expect("asked").expect("a dataset");
+            assert!(found.files == 1 && found.updated_at <= deleted_at, "{way}: {} > {deleted_at}", found.updated_at);
+        }
     }
 }

@@ -22,6 +22,8 @@ const MOST_CALLED: u32 = 10_000;
 pub struct KnownDevice {
     /// The device.
     pub device: Device,
+    /// Whether it is forgotten: it can only be let in by a new grant.
+    pub is_forgotten: bool,
     /// Its tokens, the newest first.
     pub credentials: Vec<Credential>,
     /// Who wore it, the last first.
@@ -98,7 +100,7 @@ impl Handshake {
     pub async fn device(&self, id: DeviceId) -> Result<Option<KnownDevice>, CatalogError> {
         let Some(device) = self.catalog.device(id).await? else { return Ok(None) };
         let (credentials, spans) = (self.catalog.credentials(id, MOST).await?, self.catalog.spans_of_device(id, MOST).await?);
-        Ok(Some(KnownDevice { device, credentials, spans }))
+        Ok(Some(KnownDevice { is_forgotten: self.is_forgotten(id, device.generation), device, credentials, spans }))
     }
 
     /// A person says something of a device: its name, a note, how long it may be silent.

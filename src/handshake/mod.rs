@@ -172,6 +172,9 @@ impl Handshake {
     /// [`CatalogError`].
     pub async fn admit(&self, token: &str) -> Result<Option<DeviceId>, CatalogError> {
         let Some(claim) = Signer::new(&self.settings.now().security).verify(token) else { return Ok(None) };
+        if self.is_shut_out(claim) {
+            return Ok(None);
+        }
         let good = self.catalog.check_token(claim.device, claim.generation).await? || self.was_granted_since(claim).await?;
         Ok(good.then_some(claim.device))
     }

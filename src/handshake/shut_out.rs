@@ -26,7 +26,8 @@ pub enum ShutOutError {
 }
 
 impl Handshake {
-    /// Shuts a device out, or lets it in again with the tokens that it had. `false` if there is no such device.
+    /// Shuts a device out, or lets it in again with the tokens that it had. `false` if there is no such device. Where the catalog
+    /// cannot be written behind the ledger, it is out either way: see [`Handshake::is_shut_out`].
     ///
     /// # Errors
     /// [`ShutOutError`].
@@ -44,7 +45,7 @@ impl Handshake {
     }
 
     /// Whether a device was forgotten, and granted nothing since.
-    fn is_forgotten(&self, device: DeviceId, newest: u32) -> bool {
+    pub(super) fn is_forgotten(&self, device: DeviceId, newest: u32) -> bool {
         matches!(self.ledger.device(device), Some(DeviceState::Forgotten { generation }) if newest <= generation)
     }
 
@@ -77,6 +78,13 @@ impl Handshake {
             }
         }
         Ok(())
+    }
+
+    /// Whether the ledger says that a token's device was shut out since it was granted. That counts at once; the catalog may learn of it
+    /// at the next start only.
+    pub(super) fn is_shut_out(&self, claim: Claim) -> bool {
+        let state = self.ledger.device(claim.device);
+        matches!(state, Some(DeviceState::Revoked { generation } | DeviceState::Forgotten { generation }) if claim.generation <= generation)
     }
 
     /// Whether a token that the catalog does not take is from a grant that this catalog has lost: the ledger knows until which

@@ -118,16 +118,17 @@ impl Reader {
         }
     }
 
-    /// Describes every dataset that is behind, one at a time. One that failed is passed over until it changes.
+    /// Describes every dataset that is behind, one at a time. One that failed is passed over until it changes, and forgotten when it is
+    /// not there any more.
     async fn catch_up(&self, passed_over: &mut HashMap<DatasetId, i64>, stop: &CancellationToken) -> Result<(), CatalogError> {
         // Acknowledged files may wait to be marked as placed; behind this they are.
         self.catalog.flush().await?;
-        let mut behind = 0;
+        let (mut behind, mut there) = (0, HashSet::new());
         loop {
             let batch = self.catalog.to_describe(behind, AT_ONCE).await?;
-            let Some(last) = batch.last() else { return Ok(()) };
+            let Some(last) = batch.last() else { break };
             behind = last.number;
-            for dataset in batch {
+            for dataset in &batch {
                 if stop.is_cancelled() {
                     return Ok(());
                 }
@@ -135,11 +136,14 @@ impl Reader {
                     continue;
                 }
                 let began = Instant::now();
-                self.describe_or_pass_over(&dataset, passed_over).await?;
+                self.describe_or_pass_over(dataset, passed_over).await?;
                 // Uploads write into the same catalog: they have it for as long.
                 tokio::time::sleep(began.elapsed().min(LONGEST_REST)).await;
             }
+            there.extend(batch.iter().map(|dataset| dataset.uuid).filter(|uuid| passed_over.contains_key(uuid)));
         }
+        passed_over.retain(|uuid, _| there.contains(uuid));
+        Ok(())
     }
 
     async fn describe_or_pass_over(&self, dataset: &ToDescribe, passed_over: &mut HashMap<DatasetId, i64>) -> Result<(), CatalogError> {
@@ -269,6 +273,31 @@ mod tests {
         house.meta_info(device, bad, 9, now() - HOUR).await;
         reader.mark();
         house.wait_for(bad, 9).await;
+        house.end().await;
+    }
+
+    #[tokio::test]
+    async fn what_is_passed_over_is_remembered_only_as_long_as_it_is_there() {
+        let house = House::new().await;
+        let device = house.made.device("kitchen[1]").await;
+        let (bad, gone) = (house.made.dataset(device).await, house.made.dataset(device).await);
+        for dataset in [bad, gone] {
+            house.meta_info(device, dataset, 7, now() - HOUR).await;
+            let path = house.path(dataset, "metaInfo_7.json");
+            fs::remove_file(&path).expect("removed");
+            symlink("/dev/null", &path).expect("a link");
+        }
+        // Its worker does nothing.
+        house.stop.cancel();
+        let (reader, mut passed_over) = (house.reader(), HashMap::new());
+        let go = CancellationToken::new();
+        for _ in 0..2 {
+            reader.catch_up(&mut passed_over, &go).await.expect("caught up");
+            assert_eq!(passed_over.len(), 2);
+        }
+        house.made.catalog.erase(gone).await.expect("erased");
+        reader.catch_up(&mut passed_over, &go).await.expect("caught up");
+        assert_eq!(passed_over.into_keys().collect::<Vec<_>>(), [bad]);
         house.end().await;
     }
 

@@ -57,6 +57,27 @@ async fn a_run_that_never_came_is_missed_until_it_comes() {
     until("run 7 has come", async || skipped().await.is_empty()).await;
 }
 
+#[tokio::test]
+async fn a_run_of_which_somebody_says_that_it_is_known_is_missed_no_more_and_the_trail_says_who_said_so() {
+    let house = House::start().await;
+    let (watch, researcher) = (house.watch("kitchen[9774d56d682e549c]").await, house.researcher());
+    for number in [5, 7] {
+        bring(&watch, number).await;
+    }
+    let skipped = async || researcher.json("/api/v1/missing").await["skipped"].as_array().expect("runs").clone();
+    until("run 6 is missed", async || skipped().await.len() == 1).await;
+    let before = skipped().await[0]["before"].as_str().expect("a uuid").to_owned();
+    for (path, answer) in [("/missing/known", 303), ("/api/v1/missing/known", 204)] {
+        let request = researcher.request("POST", path).header("content-type", "application/x-www-form-urlencoded");
+        let answered = request.body(format!("kind=skipped&subject={before}")).send().await.expect("an answer");
+        assert_eq!(answered.status(), answer, "{path}");
+        assert!(skipped().await.is_empty());
+    }
+    let trail = researcher.get(&format!("/audit.csv?subject={before}")).await.text().await.expect("text");
+    let said: Vec<_> = trail.lines().skip(1).map(|line| line.split(',').skip(1).collect::<Vec<_>>().join(",")).collect();
+    assert_eq!(said, vec![format!("admin,settled,{before},skipped"); 2], "{trail}");
+}
+
 /// The index of words is written anew when the rule of privacy is another one, also while the server does not run.
 #[tokio::test]
 async fn what_is_kept_from_researchers_from_now_on_is_not_found_from_now_on() {

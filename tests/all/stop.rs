@@ -1,24 +1,32 @@
 //! Stopping: what is under way ends, what is new is told to come again, and nobody who does neither holds it up.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use sqlx::Executor;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+use wearhouse::storage::Layout;
 
 use crate::support::{Call, Held, House, Program, Watch, WatchedDisk, config_text, contents, head, list, part, until};
 
-/// An upload whose last bytes are still to come, and those bytes.
-async fn half_an_upload(program: &Program, watch: &Watch, uuid: &str) -> (TcpStream, &'static str) {
-    let (start, end) = (part("name=\"file\"; filename=\"slow.csv\"", "1"), "--B--\r\n");
+/// An upload of which the first bytes are on the disk and the last ones still to come, and those.
+async fn half_an_upload(folder: &Path, program: &Program, watch: &Watch, uuid: &str) -> (TcpStream, &'static str) {
+    let (start, end) = (part("name=\"file\"; filename=\"slow.csv\"", &"1".repeat(10_000)), "--B--\r\n");
     let rest = format!("Content-Type: multipart/form-data; boundary=B\r\nContent-Length: {}", start.len() + end.len());
     let mut stream = TcpStream::connect(program.address).await.expect("a connection");
     stream.write_all((head(watch, &format!("?uuid={uuid}"), &rest) + &start).as_bytes()).await.expect("sent");
-    // The server has seen it when it answers a question that came later on the same machine.
-    program.researcher().get("/").await;
+    let incoming = Layout::new(folder.join("uploads")).incoming_folder();
+    until("it is under way", async || !list(&incoming).is_empty()).await;
     (stream, end)
+}
+
+/// Waits until new requests are turned away. One that came before that may find its connection closed.
+async fn until_turned_away(program: &Program) {
+    let asked = async || program.researcher().request("GET", "/").send().await;
+    until("new requests are turned away", async || asked().await.is_ok_and(|answer| answer.status() == 503)).await;
 }
 
 #[tokio::test]
@@ -27,9 +35,9 @@ async fn an_upload_in_flight_ends_and_a_new_one_is_told_to_come_again() {
     let program = Program::in_folder(folder.path()).start();
     let watch = program.researcher().let_in("w").await;
     let uuid = watch.new_dataset().await;
-    let (mut stream, end) = half_an_upload(&program, &watch, &uuid).await;
+    let (mut stream, end) = half_an_upload(folder.path(), &program, &watch, &uuid).await;
     program.terminate();
-    until("new requests are turned away", async || program.researcher().get("/").await.status() == 503).await;
+    until_turned_away(&program).await;
     let refused = watch.try_upload(&uuid, "new.csv", "2").await.expect("an answer");
     assert_eq!(refused.status(), 503);
     assert!(refused.headers().contains_key("retry-after"));
@@ -53,7 +61,7 @@ async fn an_idle_connection_does_not_hold_up_a_stop_and_a_silent_upload_only_for
     let mut program = Program::in_folder(folder.path()).start();
     let watch = program.researcher().let_in("w").await;
     let uuid = watch.new_dataset().await;
-    let (silent, _) = half_an_upload(&program, &watch, &uuid).await;
+    let (silent, _) = half_an_upload(folder.path(), &program, &watch, &uuid).await;
     program.terminate();
     until("the program ends", async || program.has_ended()).await;
     assert!(program.wait_and_say().contains("have been cut"));
@@ -82,9 +90,9 @@ async fn a_connection_that_never_says_a_word_does_not_hold_up_a_stop() {
     program.researcher().wait_until_up().await;
     let watch = program.researcher().let_in("w").await;
     let uuid = watch.new_dataset().await;
-    let (mut upload, end) = half_an_upload(&program, &watch, &uuid).await;
+    let (mut upload, end) = half_an_upload(folder.path(), &program, &watch, &uuid).await;
     program.terminate();
-    until("new requests are turned away", async || program.researcher().get("/").await.status() == 503).await;
+    until_turned_away(&program).await;
     let meanwhile = TcpStream::connect(program.address).await.expect("a connection");
     upload.write_all(end.as_bytes()).await.expect("sent");
     until("the program ends", async || program.has_ended()).await;
@@ -102,17 +110,17 @@ struct Rolling {
 }
 
 impl Rolling {
-    /// One file is in the zip, and another one has come, large enough to be rolled unasked.
-    async fn begin() -> Self {
+    /// One file is in the zip, and another one has come. Where it is as large as the zip, it is rolled unasked.
+    async fn begin(size: usize) -> Self {
         let disk = WatchedDisk::new();
-        let house = House::start_with(disk.clone(), |_| {}).await;
+        let house = House::start_with(disk.clone(), |config| config.zip.small_mib = 0).await;
         let watch = house.watch("w").await;
         let uuid = watch.new_dataset().await;
         watch.upload(&uuid, "a.csv", "1").await;
         let before = house.researcher().zip(&uuid).await;
         let rolling = house.layout().rolling_folder();
         let held = Held::at(&disk, move |call| matches!(call, Call::Create(path) if path.starts_with(&rolling)));
-        watch.upload(&uuid, "b.csv", "2".repeat(10_000)).await;
+        watch.upload(&uuid, "b.csv", "2".repeat(size)).await;
         Self { house, held, uuid, before }
     }
 
@@ -125,7 +133,8 @@ impl Rolling {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_roll_that_somebody_waits_for_is_ended_and_delivered() {
-    let Rolling { mut house, mut held, uuid, .. } = Rolling::begin().await;
+    // Whoever asks is the only one for whom it is rolled: when the roll is held, somebody waits for it.
+    let Rolling { mut house, mut held, uuid, .. } = Rolling::begin(1).await;
     let (researcher, path) = (house.researcher(), format!("/uploads/zips/{uuid}.zip"));
     let waits = tokio::spawn(async move { researcher.get(&path).await.status() });
     held.reached().await;
@@ -137,12 +146,14 @@ async fn a_roll_that_somebody_waits_for_is_ended_and_delivered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_roll_that_nobody_waits_for_is_given_up_and_the_last_zip_stays() {
-    let Rolling { mut house, mut held, uuid, before } = Rolling::begin().await;
+    let Rolling { mut house, mut held, uuid, before } = Rolling::begin(10_000).await;
     held.reached().await;
-    let address = house.address;
+    let mut catalog = house.catalog().await;
     tokio::join!(house.stop(), async {
-        until("nobody is served any more", async || TcpStream::connect(address).await.is_err()).await;
-        drop(held);
+        // One of the workers writes that down when all of them are told to end.
+        let told = "SELECT 1 FROM credentials WHERE last_used_at IS NOT NULL";
+        until("the workers are told to end", async || catalog.fetch_optional(told).await.expect("asked").is_some()).await;
+        drop((held, catalog));
     });
     assert_eq!(Rolling::zip(&house, &uuid), before);
     let house = house.start_again().await;

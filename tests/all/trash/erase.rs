@@ -239,10 +239,12 @@ async fn killed_while_it_erases_it_goes_on_and_forgets_nothing() {
     println!("{kills} kills, {cut} of them between ledger and folder");
     let program = Program::in_folder(folder.path()).start();
     let researcher = program.researcher();
-    until("all are gone", async || researcher.json("/api/v1/devices").await[0]["files"] == 0).await;
-    until("the folders, too", async || list(&uploads.root().join("recordings")).is_empty()).await;
-    assert!(list(&uploads.root().join("tf_models")).is_empty() && list(&uploads.house().join("quarantine")).is_empty());
-    assert_eq!((erased(), researcher.json("/api/v1/devices").await[0]["datasets"].as_u64()), (100, Some(0)));
+    let folders = ["recordings", "tf_models", ".house/quarantine"].map(|folder| uploads.root().join(folder));
+    until("all are gone from disk and catalog", async || {
+        device(&researcher).await == [0, 0, 0] && folders.iter().all(|folder| list(folder).is_empty())
+    })
+    .await;
+    assert_eq!(erased(), 100);
 }
 
 /// Uploads go on while their recording is erased: each file that was acknowledged is one of those in the evidence, or waits in
@@ -388,4 +390,36 @@ async fn nobody_restores_what_is_being_erased() {
     drop(held);
     assert_eq!((erase.await.expect("no panic").as_u16(), restore.await.expect("no panic").as_u16()), (204, 404));
     assert!(rows(&house, "SELECT 1 AS c FROM audit WHERE action = 'restored'").await.is_empty());
+}
+
+/// What is listed as due may not be any more when it is its turn: those before it in the list take their time.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_restored_or_got_something_since_it_was_listed_is_not_erased() {
+    let disk = WatchedDisk::new();
+    let mut house = House::start_with(Arc::clone(&disk) as _, |_| {}).await;
+    let watch = house.watch("w").await;
+    let mut all = Vec::new();
+    for _ in 0..4 {
+        let uuid = watch.new_dataset().await;
+        watch.upload(&uuid, "acc.csv", "1").await;
+        delete(&house.researcher(), &uuid).await;
+        all.push(uuid);
+    }
+    house.stop().await;
+    // They are erased in this order.
+    house.change_catalog("UPDATE datasets SET deleted_at = number, updated_at = number").await;
+    let folder = house.config.storage.uploads.join("recordings").join(&all[0]);
+    let mut held = Held::at(&disk, move |call| matches!(call, Call::Remove(path) if *path == folder));
+    let house = house.start_again().await;
+    held.reached().await;
+    let researcher = house.researcher();
+    watch.at(&house.url("")).upload(&all[1], "late.csv", "2").await;
+    assert_eq!(researcher.post(&format!("/api/v1/datasets/{}/restore", all[2])).await, 204);
+    drop(held);
+    until_erased(&house, &all[3]).await;
+    let erased: Vec<_> = lines(&house).iter().map(|line| line["subject"].as_str().expect("a uuid").to_owned()).collect();
+    assert_eq!(erased, [all[0].as_str(), &all[3]]);
+    let trash = researcher.json("/api/v1/trash").await;
+    assert_eq!((&trash["total"], &trash["datasets"][0]["uuid"]), (&1.into(), &all[1].as_str().into()));
+    assert_eq!((researcher.files(&all[1]).await.len(), researcher.zip_contents(&all[2]).await.len()), (2, 1));
 }

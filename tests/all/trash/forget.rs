@@ -1,10 +1,18 @@
 //! A device or a participant is forgotten, with everything that came of it.
 
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+
 use super::{LONG_AGO, lines, recording, rows, text};
-use crate::support::{House, Watch, until};
+use crate::support::{House, Watch, head, part, read_answer, until};
 
 async fn is_in(watch: &Watch) -> bool {
     watch.request("GET", "/recording/new/").send().await.expect("an answer").status() == 200
+}
+
+/// A query for everything that is said of a device.
+fn said_of(id: &str) -> String {
+    let given = "COALESCE(app_version, '') || COALESCE(hardware, '') || COALESCE(last_upload_at, '') || COALESCE(last_used_at, '')";
+    format!("SELECT identifier || name || note || {given} || COALESCE(collected_at, '') AS c FROM devices WHERE id = '{id}'")
 }
 
 #[tokio::test]
@@ -38,8 +46,7 @@ async fn a_device_is_forgotten_with_the_last_of_its_recordings_and_its_old_token
 
     house.change_catalog(LONG_AGO).await;
     let house = house.restart_with(|_| {}).await;
-    let columns = "identifier || name || note || COALESCE(app_version || hardware || last_upload_at || last_used_at || collected_at, '')";
-    let said = format!("SELECT {columns} AS c FROM devices WHERE id = '{id}'");
+    let said = said_of(&id);
     until("nothing is said of it", async || rows(&house, &said).await == ["forgotten"]).await;
     for left in ["audit WHERE detail <> '' AND subject", "spans WHERE device", "credentials WHERE device", "datasets WHERE device"] {
         assert!(rows(&house, &format!("SELECT 1 AS c FROM {left} = '{id}'")).await.is_empty(), "{left}");
@@ -119,8 +126,15 @@ async fn a_device_that_is_forgotten_is_not_let_in_again_by_its_old_page() {
         assert_eq!(researcher.post(&format!("/api/v1/devices/{id}/{way}")).await, 409, "{way}");
     }
     assert!(!is_in(&watch).await, "nobody sees it in a list, and nobody could shut it out");
+    let page = format!("/device/{id}/");
+    let forgotten = text(&researcher, &page).await;
+    assert!(forgotten.contains("<p class=\"warning\">Forgotten") && !forgotten.contains("et it in again"), "{forgotten}");
+    assert!(["restore", "revoke", "end-older-tokens"].iter().all(|way| !forgotten.contains(&format!("{page}{way}"))), "{forgotten}");
+    assert_eq!(researcher.json(&format!("/api/v1/devices/{id}")).await["forgotten"], true);
     assert_eq!((lines(&house).len(), rows(&house, "SELECT action AS c FROM audit WHERE action = 'let in again'").await.len()), (1, 0));
     let anew = researcher.let_in("w").await;
+    let page = text(&researcher, &page).await;
+    assert!(page.contains("/revoke\"") && !page.contains("Forgotten"), "{page}");
     for way in ["revoke", "restore"] {
         assert_eq!(researcher.post(&format!("/api/v1/devices/{id}/{way}")).await, 204, "{way}");
     }
@@ -150,4 +164,69 @@ async fn a_participant_that_is_forgotten_gets_nothing_more() {
     let erase = researcher.request("DELETE", &format!("/api/v1/trash/{uuid}")).send().await.expect("an answer");
     assert_eq!(erase.status(), 204);
     assert!(rows(&house, "SELECT label AS c FROM participants").await.is_empty());
+}
+
+/// Its token was good when it began. What it brings is kept, as from any watch, and goes with all that the device has brought.
+#[tokio::test]
+async fn an_upload_that_is_under_way_when_its_device_is_forgotten_ends_in_the_trash() {
+    const NOBODYS: &str = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+    let house = House::start().await;
+    let watch = house.watch("ada").await;
+    let researcher = house.researcher();
+    let id = researcher.json("/api/v1/devices").await[0]["id"].as_str().expect("an id").to_owned();
+    let begun = part("name=\"file\"; filename=\"metaInfo_7.json\"", &format!("{{\"app_version\": \"1\"{}}}", " ".repeat(9000)));
+    let rest = format!("Content-Type: multipart/form-data; boundary=B\r\nContent-Length: {}", begun.len() + "--B--\r\n".len());
+    let mut upload = TcpStream::connect(house.address).await.expect("a connection");
+    upload.write_all((head(&watch, &format!("?uuid={NOBODYS}"), &rest) + &begun).as_bytes()).await.expect("sent");
+    until("it is under way", async || !house.incoming().is_empty()).await;
+    assert_eq!(researcher.post(&format!("/api/v1/devices/{id}/forget")).await, 204);
+    assert_eq!(rows(&house, &said_of(&id)).await, ["forgotten"], "it has no recording yet");
+    upload.write_all(b"--B--\r\n").await.expect("sent");
+    assert_eq!(read_answer(&mut upload).await.status, 200);
+    assert!(!text(&researcher, "/recording/list/").await.contains(NOBODYS));
+    assert_eq!(researcher.json("/api/v1/trash").await["datasets"][0]["uuid"], NOBODYS);
+    until("it is read", async || rows(&house, "SELECT 1 AS c FROM datasets WHERE described = changes").await.len() == 1).await;
+    let erase = researcher.request("DELETE", &format!("/api/v1/trash/{NOBODYS}")).send().await.expect("an answer");
+    assert_eq!(erase.status(), 204);
+    assert_eq!(rows(&house, &said_of(&id)).await, ["forgotten"], "nor of what came late");
+    assert!(!is_in(&watch).await);
+}
+
+#[tokio::test]
+async fn the_label_of_a_participant_that_is_forgotten_is_free_at_once() {
+    const ID: &str = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+    let house = House::start().await;
+    let watch = house.watch("w").await;
+    let uuid = recording(&house, &watch).await;
+    for statement in [
+        "INSERT INTO participants (id, label, created_at) VALUES ('67e55044-10b1-426f-9247-bb680e5fe0c8', 'P01', 1)",
+        "UPDATE datasets SET participant = '67e55044-10b1-426f-9247-bb680e5fe0c8'",
+    ] {
+        house.change_catalog(statement).await;
+    }
+    let researcher = house.researcher();
+    let add = async |label: &str| {
+        let request = researcher.request("POST", "/api/v1/participants").json(&serde_json::json!({"label": label, "note": ""}));
+        request.send().await.expect("an answer")
+    };
+    assert_eq!(add("P01").await.status(), 409);
+    assert_eq!(researcher.post(&format!("/api/v1/participants/{ID}/forget")).await, 204);
+    let added = add("P01").await;
+    assert_eq!(added.status(), 201);
+    let added: serde_json::Value = added.json().await.expect("JSON");
+    assert_eq!(add("P01").await.status(), 409, "it is another one's now");
+    // What is restored is still told from the other one's, and found by what it is called now.
+    assert_eq!(researcher.post(&format!("/trash/{uuid}/restore")).await, 303);
+    assert_eq!(researcher.dataset(&uuid).await["participant"]["label"], "P01 (forgotten 67e55044)");
+    until("it is found", async || {
+        researcher.json("/api/v1/datasets?q=67e55044").await["datasets"].as_array().is_some_and(|found| found.len() == 1)
+    })
+    .await;
+    // Another one may get it, too.
+    assert_eq!(researcher.post(&format!("/api/v1/participants/{}/forget", added["id"].as_str().expect("an id"))).await, 204);
+    house.change_catalog("UPDATE participants SET label = 'P01', forgotten_at = 1").await;
+    let other: serde_json::Value = add("P02").await.json().await.expect("JSON");
+    let path = format!("/api/v1/participants/{}", other["id"].as_str().expect("an id"));
+    let relabel = researcher.request("PATCH", &path).json(&serde_json::json!({"label": "P01"})).send().await.expect("an answer");
+    assert_eq!(relabel.status(), 200);
 }

@@ -149,6 +149,29 @@ async fn who_was_shut_out_stays_out_when_the_catalog_is_lost_and_can_be_let_in_a
     assert!(is_in(&anew).await && !is_in(&at(&bad)).await, "its old token stays dead");
 }
 
+/// The ledger is told first, and what it says counts, whatever becomes of the catalog behind it.
+#[tokio::test]
+async fn who_is_shut_out_is_out_at_once_also_where_the_catalog_cannot_be_written() {
+    let house = House::start().await;
+    let watch = house.watch("w").await;
+    let researcher = house.researcher();
+    let id = researcher.json("/api/v1/devices").await[0]["id"].as_str().expect("an id").to_owned();
+    house
+        .change_catalog(
+            "CREATE TRIGGER refuse BEFORE UPDATE OF revoked_at ON devices BEGIN SELECT RAISE(ABORT, 'it cannot be written'); END",
+        )
+        .await;
+    assert!(researcher.post(&format!("/api/v1/devices/{id}/revoke")).await.is_server_error());
+    assert_eq!(lines(&house).len(), 1);
+    assert!(!is_in(&watch).await);
+    house.change_catalog("DROP TRIGGER refuse").await;
+    let house = house.restart_with(|_| {}).await;
+    let (researcher, watch) = (house.researcher(), watch.at(&house.url("")));
+    assert!(!is_in(&watch).await && researcher.json("/api/v1/devices").await[0]["revoked_at"].is_number());
+    assert_eq!(researcher.post(&format!("/api/v1/devices/{id}/restore")).await, 204);
+    assert!(is_in(&watch).await);
+}
+
 #[tokio::test]
 async fn who_was_revoked_before_there_was_a_ledger_is_written_down_at_the_start() {
     let house = House::start().await;

@@ -44,6 +44,8 @@ pub struct DeviceView {
 pub struct KnownView {
     #[serde(flatten)]
     pub device: DeviceView,
+    /// Whether it can only be let in by a new grant.
+    pub forgotten: bool,
     pub credentials: Vec<CredentialView>,
     pub spans: Vec<WornView>,
 }
@@ -98,12 +100,13 @@ impl DeviceView {
 
 impl KnownView {
     pub fn of(known: KnownDevice) -> Self {
-        let KnownDevice { device, credentials, spans } = known;
+        let KnownDevice { device, is_forgotten: forgotten, credentials, spans } = known;
         let lowest = if device.revoked_at.is_some() { u32::MAX } else { device.lowest_generation };
         Self {
             credentials: credentials.iter().map(|credential| CredentialView::of(*credential, lowest)).collect(),
             spans: spans.into_iter().map(WornView::of).collect(),
             device: DeviceView::of(device),
+            forgotten,
         }
     }
 }
