@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::catalog::{AuditEntry, AuditFilter, Catalog, CatalogError};
+use crate::catalog::{AuditEntry, AuditFilter, Catalog, CatalogError, Subject};
 
 /// A browser asks for a file in many pieces, and a script guesses at a password many times: one line in this time.
 const ONCE_IN: Duration = Duration::from_secs(600);
@@ -187,5 +187,13 @@ impl Audit {
     /// [`CatalogError`].
     pub async fn entries(&self, filter: &AuditFilter, most: u32) -> Result<Vec<AuditEntry>, CatalogError> {
         self.catalog.audit(filter, most).await
+    }
+
+    /// Those of the things that entries are about which are still here, by id.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn subjects(&self, entries: &[AuditEntry]) -> Result<HashMap<String, Subject>, CatalogError> {
+        self.catalog.subjects(entries).await
     }
 }

@@ -39,6 +39,9 @@ pub enum DeviceError {
     /// What was said of it cannot be kept.
     #[error("{0}")]
     Malformed(&'static str),
+    /// Nobody waits for so few hours, or so many.
+    #[error("write a whole number of hours, 1 to {MAX_SILENCE}, or nothing for what its rhythm says")]
+    Silence,
     /// The catalog failed.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -116,7 +119,7 @@ impl Handshake {
             return Err(DeviceError::Malformed("the note is longer than 4,000 characters; shorten it"));
         }
         if notes.silent_hours.is_some_and(|hours| !(1..=MAX_SILENCE).contains(&hours)) {
-            return Err(DeviceError::Malformed("silent_hours: write 1 to 8760 hours, or nothing for what its rhythm says"));
+            return Err(DeviceError::Silence);
         }
         if self.catalog.describe_device(id, &notes).await? { Ok(()) } else { Err(DeviceError::Gone) }
     }

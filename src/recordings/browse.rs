@@ -12,6 +12,9 @@ use crate::{
     ids::{DatasetId, ParticipantId, Tag},
 };
 
+/// Nobody counts further what a search finds: one more is not told from many, and a page must not wait for it.
+const MOST_COUNTED: u32 = 1000;
+
 /// What is here in all.
 #[derive(Debug, Clone, Copy)]
 pub struct Totals {
@@ -21,6 +24,15 @@ pub struct Totals {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+}
+
+/// How many a search finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// So many.
+    Exactly(u64),
+    /// More than somebody counts.
+    MoreThan(u64),
 }
 
 /// A dataset in a list.
@@ -94,6 +106,16 @@ impl Recordings {
         Ok(found.into_iter().map(&mut listed).collect())
     }
 
+    /// How many datasets a filter lets through.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn count(&self, filter: &DatasetFilter, sort: Sort) -> Result<Found, CatalogError> {
+        let count = self.catalog.count(filter, sort, MOST_COUNTED + 1).await?;
+        let most = u64::from(MOST_COUNTED);
+        Ok(if count > most { Found::MoreThan(most) } else { Found::Exactly(count) })
+    }
+
     /// The uuids of the datasets that a filter lets through, at most `most`.
     ///
     /// # Errors
@@ -110,12 +132,13 @@ impl Recordings {
         self.catalog.arrivals(since).await
     }
 
-    /// Recordings whose zip could not be made, at most `most`.
+    /// Recordings whose zip could not be made, at most `most`. One that failed under another rule of privacy is rolled anew, and its
+    /// page does not say why it failed then.
     ///
     /// # Errors
     /// [`CatalogError`].
     pub async fn with_failed_zips(&self, most: u32) -> Result<Vec<DatasetId>, CatalogError> {
-        self.catalog.with_failed_zips(most).await
+        self.catalog.with_failed_zips(&self.settings.now().privacy.rule(), most).await
     }
 
     /// What a filter may be chosen from.

@@ -33,7 +33,7 @@ pub enum DescribeError {
     #[error("there is no such recording")]
     Gone,
     /// There is no such participant.
-    #[error("participant: there is none of this id (any more); load the page again and choose another one")]
+    #[error("there is none of this id (any more); load the page again and choose another one")]
     NoParticipant,
     /// Somebody else was quicker.
     #[error("somebody else has edited this recording since you read it; read it again, and put in what is yours")]

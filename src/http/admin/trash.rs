@@ -53,6 +53,7 @@ impl At {
 pub struct DeletedView {
     uuid: DatasetId,
     title: String,
+    device: Option<DeviceId>,
     watch: Option<String>,
     deleted_at: Millis,
     /// The user's name; empty for the house itself.
@@ -92,7 +93,7 @@ impl DeletedView {
         let (deleted_at, deleted_by) = dataset.deleted?;
         let came_since = dataset.updated_at > deleted_at;
         let (uuid, title, files, bytes) = (dataset.uuid, dataset.notes.title, dataset.files, dataset.bytes);
-        Some(Self { uuid, title, watch, deleted_at, deleted_by, goes_at, came_since, files, bytes })
+        Some(Self { uuid, title, device: dataset.device, watch, deleted_at, deleted_by, goes_at, came_since, files, bytes })
     }
 }
 

@@ -101,7 +101,7 @@ async fn change(app: &App, admin: &Admin, id: ParticipantId, described: &Describ
 
 /// A label as a field says it.
 pub fn label(text: &str) -> Result<Tag, Problem> {
-    text.parse().map_err(|error| Problem::malformed(format!("label: {error}")))
+    text.parse().map_err(|error| Problem::field("label", "Label", error))
 }
 
 /// A participant with its spans, or 404.

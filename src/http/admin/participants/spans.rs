@@ -69,7 +69,7 @@ pub async fn add(
 /// `POST /participant/{id}/spans/{span}/end`.
 pub async fn end_on_page(admin: Admin, State(app): State<App>, Path(ids): Ids, Form(said): Form<End>) -> Result<Redirect, Problem> {
     let until = last_day(said.until.as_deref())?;
-    let until = until.ok_or_else(|| Problem::malformed("until: choose the last day on which the watch was worn"))?;
+    let until = until.ok_or_else(|| Problem::field("until", "Last day", "choose the last day on which the watch was worn"))?;
     end_one(&app, &admin, &ids, Some(until)).await.map(back)
 }
 
@@ -96,7 +96,7 @@ pub async fn delete(admin: Admin, State(app): State<App>, Path(ids): Ids) -> Res
 }
 
 async fn begin(app: &App, admin: &Admin, id: ParticipantId, said: &SpanForm) -> Result<(), Problem> {
-    let (from, until) = (day("from", &said.from)?, last_day(said.until.as_deref())?);
+    let (from, until) = (day("from", "First day", &said.from)?, last_day(said.until.as_deref())?);
     enrolled(&app.participants, id).await?;
     let device = app.handshake.device_called(&said.device).await?;
     let changed = app.participants.add_span(id, device, from, until).await?;
@@ -136,11 +136,11 @@ fn participant(text: &str) -> Result<ParticipantId, Problem> {
 }
 
 fn last_day(text: Option<&str>) -> Result<Option<Day>, Problem> {
-    text.filter(|text| !text.trim().is_empty()).map(|text| day("until", text)).transpose()
+    text.filter(|text| !text.trim().is_empty()).map(|text| day("until", "Last day", text)).transpose()
 }
 
-fn day(field: &str, text: &str) -> Result<Day, Problem> {
-    text.parse().map_err(|error| Problem::malformed(format!("{field}: {error}")))
+fn day(field: &str, label: &str, text: &str) -> Result<Day, Problem> {
+    text.parse().map_err(|error| Problem::field(field, label, error))
 }
 
 fn back(id: ParticipantId) -> Redirect {

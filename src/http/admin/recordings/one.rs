@@ -15,7 +15,7 @@ use crate::{
     catalog::{AuditEntry, Verdict},
     http::{
         error::Problem,
-        extract::{Form, Id},
+        extract::{Form, Id, Sent},
         html::{Page, filters},
         markdown,
         passwords::Admin,
@@ -114,7 +114,7 @@ pub async fn patch(
     admin: Admin,
     State(app): State<App>,
     Id(uuid): Id<DatasetId>,
-    Json(patch): Json<Patch>,
+    Sent(patch): Sent<Patch>,
 ) -> Result<Json<ContentsView>, Problem> {
     let before = contents(&app.recordings, uuid, &admin).await?;
     let changes = patch.changes(&before)?;
@@ -154,10 +154,10 @@ async fn note(audit: &Audit, admin: &Admin, datasets: &[DatasetId], change: &Cha
 impl Said {
     fn changes(&self) -> Result<Vec<Change>, Problem> {
         let verdict = self.verdict.as_deref().map(|text| verdict(text, &self.reason)).transpose()?;
-        let tag = self.tag.as_deref().map(|text| text.parse().map(Change::Tag)).transpose()?;
-        let untag = self.untag.as_deref().map(|text| text.parse().map(Change::Untag)).transpose()?;
-        let participant = self.participant.as_deref().map(|text| wearer(text).map(Change::Assign)).transpose()?;
-        Ok([verdict, tag, untag, participant].into_iter().flatten().collect())
+        let put_on = self.tag.as_deref().map(|text| tag(text).map(Change::Tag)).transpose()?;
+        let taken_off = self.untag.as_deref().map(|text| tag(text).map(Change::Untag)).transpose()?;
+        let participant = self.participant.as_deref().map(|text| wearer("Worn by", text).map(Change::Assign)).transpose()?;
+        Ok([verdict, put_on, taken_off, participant].into_iter().flatten().collect())
     }
 }
 
@@ -165,9 +165,9 @@ impl Patch {
     fn changes(&self, before: &ContentsView) -> Result<Vec<Change>, Problem> {
         let mut changes = Vec::new();
         changes.extend(self.verdict.as_deref().map(|text| verdict(text, &self.reason)).transpose()?);
-        changes.extend(self.participant.as_deref().map(|text| wearer(text).map(Change::Assign)).transpose()?);
+        changes.extend(self.participant.as_deref().map(|text| wearer("Worn by", text).map(Change::Assign)).transpose()?);
         if let Some(tags) = &self.tags {
-            let wanted = tags.iter().map(|tag| tag.parse()).collect::<Result<Vec<Tag>, _>>()?;
+            let wanted = tags.iter().map(|text| tag(text)).collect::<Result<Vec<_>, _>>()?;
             let had = &before.dataset.tags;
             changes.extend(had.iter().filter(|tag| !wanted.contains(tag)).cloned().map(Change::Untag));
             changes.extend(wanted.iter().filter(|tag| !had.contains(tag)).cloned().map(Change::Tag));
@@ -178,8 +178,14 @@ impl Patch {
 
 /// A verdict as a field says it; `none` takes it back.
 pub fn verdict(text: &str, reason: &str) -> Result<Change, Problem> {
-    let verdict = if text == super::search::NONE { None } else { Some(text.parse::<Verdict>()?) };
+    let parse = |text: &str| text.parse::<Verdict>().map_err(|error| Problem::field("verdict", "Verdict", error));
+    let verdict = if text == super::search::NONE { None } else { Some(parse(text)?) };
     Ok(Change::Judge(verdict, reason.trim().to_owned()))
+}
+
+/// A tag as a field says it.
+pub fn tag(text: &str) -> Result<Tag, Problem> {
+    text.parse().map_err(|error| Problem::field("tag", "Tag", error))
 }
 
 async fn show(admin: Admin, app: &App, uuid: DatasetId, overtaken: Option<Described>) -> Result<Page<RecordingPage>, Problem> {
