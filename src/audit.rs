@@ -144,14 +144,24 @@ impl Audit {
         self.note_all(who, action, &[subject.to_string()], detail).await;
     }
 
-    /// The same for many things at once.
+    /// The same for many things at once; nothing, where there are none.
     pub async fn note_all(&self, who: &str, action: Action, subjects: &[String], detail: &str) {
+        if subjects.is_empty() {
+            return;
+        }
         if let Err(error) = self.catalog.note(who, action.as_str(), subjects, detail).await {
             tracing::error!(%error, action = action.as_str(), "something was done and could not be noted in the audit trail");
         }
     }
 
-    /// The same for what comes in many requests: one line in ten minutes.
+    /// Notes that somebody edited these fields of something; nothing, where there are none.
+    pub async fn note_edited(&self, who: &str, subject: impl Display, fields: &[&str]) {
+        if !fields.is_empty() {
+            self.note(who, Action::Edited, subject, &fields.join(", ")).await;
+        }
+    }
+
+    /// Notes what comes in many requests: one line in ten minutes.
     pub async fn note_once(&self, who: &str, action: Action, subject: impl Display, detail: &str) {
         let subject = subject.to_string();
         if self.is_first(who, action, &subject, detail) {

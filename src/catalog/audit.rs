@@ -121,8 +121,12 @@ impl Catalog {
     }
 }
 
+/// Who wore a device stands in the trail by its id, which says nothing once a participant is forgotten, and is shown by its label.
+const SELECT: &str = "SELECT audit.number, at, who, action, subject, COALESCE(p.label || substr(detail, 37), detail) AS detail FROM audit \
+    LEFT JOIN participants p ON audit.action = 'assigned' AND p.id = substr(audit.detail, 1, 36) WHERE audit.number < ";
+
 fn entries(filter: &AuditFilter, most: u32) -> QueryBuilder<Sqlite> {
-    let mut query = QueryBuilder::new("SELECT * FROM audit WHERE number < ");
+    let mut query = QueryBuilder::new(SELECT);
     query.push_bind(filter.before.unwrap_or(i64::MAX));
     // Little is known of one subject: where one is named, no other index is quicker than its own.
     let (who, action) = if filter.subject.is_some() { ("COALESCE(who, '')", "COALESCE(action, '')") } else { ("who", "action") };

@@ -66,7 +66,7 @@ pub struct Notes {
     pub verdict: Option<Verdict>,
     /// Why; may be empty.
     pub verdict_reason: String,
-    /// Counts the edits.
+    /// Counts the edits of title and description.
     pub revision: i64,
 }
 
@@ -158,6 +158,12 @@ impl Dataset {
     pub fn under(self, rule: &str) -> Self {
         let zip_error = self.zip_error.filter(|_| self.zip_error_rule == rule);
         Self { zip_is_fresh: self.zip_is_fresh && self.zip_rule == rule, zip_error, ..self }
+    }
+
+    /// Whether a watch brought something since it lies in the trash.
+    #[must_use]
+    pub fn came_since(&self) -> bool {
+        self.deleted.as_ref().is_some_and(|(deleted_at, _)| self.updated_at > *deleted_at)
     }
 
     /// The name of the watch to show; `None` for a dataset that was found on the disk.

@@ -232,7 +232,7 @@ mod tests {
         assert_eq!((dataset.run, dataset.weight), (run, 1));
         assert_eq!(made.texts("SELECT meta_info AS c FROM texts").await, [Some("{}".to_owned())]);
         assert_eq!(to_describe(&made).await, [first]);
-        assert_eq!(made.catalog.judge(&[second], None, "").await.expect("judged"), 1);
+        assert_eq!(made.catalog.judge(&[second, second], None, "why").await.expect("judged"), [second]);
         assert_eq!(to_describe(&made).await, [second, first]);
         let before = made.catalog.to_describe(dataset.number, 10).await.expect("datasets");
         assert_eq!(before.iter().map(|to| to.uuid).collect::<Vec<_>>(), [first]);

@@ -106,12 +106,12 @@ impl Handshake {
         Ok(Some(KnownDevice { is_forgotten: self.is_forgotten(id, device.generation), device, credentials, spans }))
     }
 
-    /// A person says something of a device: its name, a note, how long it may be silent.
+    /// A person says something of a device: its name, a note, how long it may be silent. Returns which of these are other ones now.
     ///
     /// # Errors
     /// [`DeviceError`].
-    pub async fn describe_device(&self, id: DeviceId, notes: &DeviceNotes) -> Result<(), DeviceError> {
-        let notes = DeviceNotes { name: notes.name.trim().to_owned(), note: notes.note.trim().replace("\r\n", "\n"), ..notes.clone() };
+    pub async fn describe_device(&self, id: DeviceId, notes: DeviceNotes) -> Result<Vec<&'static str>, DeviceError> {
+        let notes = DeviceNotes { name: notes.name.trim().to_owned(), note: notes.note.trim().replace("\r\n", "\n"), ..notes };
         if notes.name.chars().count() > MAX_NAME || notes.name.chars().any(char::is_control) {
             return Err(DeviceError::Malformed("the name has several lines, or more than 64 characters; shorten it"));
         }
@@ -121,6 +121,15 @@ impl Handshake {
         if notes.silent_hours.is_some_and(|hours| !(1..=MAX_SILENCE).contains(&hours)) {
             return Err(DeviceError::Silence);
         }
-        if self.catalog.describe_device(id, &notes).await? { Ok(()) } else { Err(DeviceError::Gone) }
+        let before = self.catalog.device(id).await?.ok_or(DeviceError::Gone)?;
+        if !self.catalog.describe_device(id, &notes).await? {
+            return Err(DeviceError::Gone);
+        }
+        let is_new = [
+            (before.name != notes.name, "name"),
+            (before.note != notes.note, "note"),
+            (before.silent_hours != notes.silent_hours, "silence"),
+        ];
+        Ok(is_new.into_iter().filter_map(|(is_new, field)| is_new.then_some(field)).collect())
     }
 }

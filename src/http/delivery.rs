@@ -17,7 +17,7 @@ use http_range_header::{EndPosition, StartPosition, SyntacticallyCorrectRange};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 
-use super::{error::Problem, limits::DownloadPlace};
+use super::{error::Problem, limits::Place};
 use crate::storage::{OpenedFile, blocking, open_beneath};
 
 /// Read from the disk at once. A client that reads slowly keeps a few of these in memory.
@@ -26,15 +26,11 @@ const CHUNK: usize = 256 << 10;
 const SANDBOX: &str = "sandbox; default-src 'none'";
 
 /// Sends the file at `path` beneath `root`, or the range of it that is asked for. Its place is kept until the last byte.
-pub async fn send(root: PathBuf, path: PathBuf, request: Request, place: DownloadPlace) -> Result<Response, Problem> {
+pub async fn send(root: PathBuf, path: PathBuf, request: Request, place: Place) -> Result<Response, Problem> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(Problem::method_not_allowed());
     }
-    let file = open(root, path).await.map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Problem::not_found("file"),
-        io::ErrorKind::PermissionDenied => Problem::forbidden(),
-        _ => error.into(),
-    })?;
+    let file = find(root, path).await?;
     Ok(respond(file, request.headers(), place).await?)
 }
 
@@ -49,12 +45,21 @@ pub async fn goes_on(root: PathBuf, path: PathBuf, asked: &HeaderMap) -> bool {
     matches!(wanted(asked, &file, &etag(&file), &modified), Wanted::Range(1.., _) | Wanted::Unsatisfiable)
 }
 
+/// Opens the file at `path`, where it is there and can be sent.
+pub async fn find(root: PathBuf, path: PathBuf) -> Result<OpenedFile, Problem> {
+    open(root, path).await.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Problem::not_found("file"),
+        io::ErrorKind::PermissionDenied => Problem::forbidden(),
+        _ => error.into(),
+    })
+}
+
 async fn open(root: PathBuf, path: PathBuf) -> io::Result<OpenedFile> {
     let relative = path.strip_prefix(&root).map_err(io::Error::other)?.to_owned();
     blocking(move || open_beneath(&root, &relative)).await?
 }
 
-async fn respond(opened: OpenedFile, asked: &HeaderMap, place: DownloadPlace) -> io::Result<Response> {
+async fn respond(opened: OpenedFile, asked: &HeaderMap, place: Place) -> io::Result<Response> {
     let (etag, modified) = (etag(&opened), httpdate::fmt_http_date(opened.modified));
     let mut response = match wanted(asked, &opened, &etag, &modified) {
         Wanted::Nothing => StatusCode::NOT_MODIFIED.into_response(),
@@ -92,7 +97,7 @@ fn value(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }
 
-async fn body(opened: OpenedFile, first: u64, length: u64, place: DownloadPlace) -> io::Result<Response> {
+async fn body(opened: OpenedFile, first: u64, length: u64, place: Place) -> io::Result<Response> {
     let mut file = tokio::fs::File::from_std(opened.file);
     file.set_max_buf_size(CHUNK);
     if first > 0 {

@@ -1,7 +1,10 @@
 //! Browsing: what is here. Each look first lets the catalog mark what was acknowledged, so that a file is listed as soon as its
 //! watch was told that it is safe.
 
-use std::{collections::HashMap, time::SystemTime};
+use std::{
+    collections::{HashMap, HashSet},
+    time::SystemTime,
+};
 
 use super::Recordings;
 use crate::{
@@ -105,6 +108,20 @@ impl Recordings {
         }
         let mut listed = |dataset: Dataset| Listed { tags: tags.remove(&dataset.uuid).unwrap_or_default(), dataset: dataset.under(&rule) };
         Ok(found.into_iter().map(&mut listed).collect())
+    }
+
+    /// Those of some datasets of which there is anything that a zip is to hold.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn with_zip(&self, datasets: impl Iterator<Item = DatasetId>) -> Result<HashSet<DatasetId>, CatalogError> {
+        let (sight, mut found) = (self.settings.now().privacy.in_zips(), HashSet::new());
+        for dataset in datasets {
+            if self.catalog.has_file_to_zip(dataset, &sight).await? {
+                found.insert(dataset);
+            }
+        }
+        Ok(found)
     }
 
     /// How many datasets a filter lets through.

@@ -127,6 +127,7 @@ async fn what_makes_no_sense_is_refused_with_a_sentence() {
         &[("act", "verdict"), ("verdict", "good"), ("uuid", uuid)],
         &[("act", "verdict"), ("verdict", "usable"), ("reason", &long), ("uuid", uuid)],
         &[("act", "participant"), ("participant", "me"), ("uuid", uuid)],
+        &[("act", "participant"), ("participant", ""), ("uuid", uuid)],
         &[("act", "tag"), ("tag", "t"), ("uuid", "nonsense")],
         &[("act", "tag"), ("tag", "t"), ("which", "all"), ("search", "from=nonsense")],
         &[("act", "tag"), ("tag", "t"), ("which", "all"), ("search", "q=finds-nothing")],
@@ -170,6 +171,61 @@ async fn a_search_with_a_field_that_nobody_knows_changes_nothing() {
         assert_eq!(researcher.get(&format!("/api/v1/datasets.zip?{query}")).await.status(), StatusCode::BAD_REQUEST, "{fields:?}");
     }
     assert_eq!(found(&researcher, "sort=oldest").await, uuids);
+}
+
+#[tokio::test]
+async fn a_change_leaves_what_it_does_not_name() {
+    let (house, uuids) = with_recordings(&["attic"]).await;
+    let researcher = house.researcher();
+    for (change, said) in [
+        (json!({"verdict": "doubtful", "reason": "cut short"}), json!(["doubtful", "cut short"])),
+        (json!({"verdict": "unusable"}), json!(["unusable", "cut short"])),
+        (json!({"reason": "no sound"}), json!(["unusable", "no sound"])),
+        (json!({"reason": ""}), json!(["unusable", ""])),
+        (json!({"reason": "why not"}), json!(["unusable", "why not"])),
+        (json!({"tags": []}), json!(["unusable", "why not"])),
+        (json!({"verdict": "none"}), json!([null, ""])),
+    ] {
+        let changed: Value = patch(&researcher, &uuids[0], change.clone()).await.json().await.expect("json");
+        assert_eq!(json!([changed["verdict"], changed["verdict_reason"]]), said, "{change}");
+    }
+    assert_eq!(patch(&researcher, &uuids[0], json!({"reason": "of no verdict"})).await.status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_change_that_is_refused_is_refused_as_a_whole() {
+    let (house, uuids) = with_recordings(&["attic"]).await;
+    let (researcher, uuid) = (house.researcher(), &uuids[0]);
+    let before = researcher.dataset(uuid).await;
+    let nobody = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+    for (wrong, status) in [
+        (json!({"revision": 0, "title": "Noon", "participant": nobody}), 400),
+        (json!({"revision": 0, "title": "Noon", "verdict": "usable", "reason": "x".repeat(10_000)}), 400),
+        (json!({"revision": 0, "title": "a\nb", "verdict": "usable"}), 400),
+        (json!({"revision": 7, "title": "Noon", "verdict": "usable", "tags": ["t"]}), 409),
+        (json!({"verdict": "usable", "participant": nobody}), 400),
+    ] {
+        assert_eq!(patch(&researcher, uuid, wrong.clone()).await.status().as_u16(), status, "{wrong}");
+        let after = researcher.dataset(uuid).await;
+        for field in ["title", "revision", "verdict", "tags"] {
+            assert_eq!(after[field], before[field], "{wrong}");
+        }
+    }
+    let said = [("verdict", "usable"), ("participant", nobody)];
+    assert_eq!(form(&researcher, &format!("/recording/{uuid}/say"), &said).await.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(researcher.dataset(uuid).await["verdict"], Value::Null);
+}
+
+#[tokio::test]
+async fn whoever_writes_is_overtaken_by_what_is_written_and_by_nothing_else() {
+    let (house, uuids) = with_recordings(&["attic"]).await;
+    let (researcher, uuid) = (house.researcher(), &uuids[0]);
+    let said = [("verdict", "usable"), ("tag", "pilot"), ("participant", "none")];
+    assert_eq!(form(&researcher, &format!("/recording/{uuid}/say"), &said).await.status(), StatusCode::SEE_OTHER);
+    let fields = [("revision", "0"), ("title", "Noon"), ("description", "")];
+    for status in [StatusCode::SEE_OTHER, StatusCode::CONFLICT] {
+        assert_eq!(form(&researcher, &format!("/recording/{uuid}/describe"), &fields).await.status(), status);
+    }
 }
 
 #[tokio::test]
@@ -299,6 +355,11 @@ async fn who_did_what_stands_in_the_trail() {
     assert!(page.contains("unusable: =1+1"));
     let logins = researcher.get("/audit.csv?action=failed+login").await.text().await.expect("text");
     assert!(logins.contains("wrong password") && logins.contains("no such user") && !logins.contains("mistake"), "{logins}");
+    // Somebody who was a user once can be searched for still, and a page leads back to the first one.
+    let gone = researcher.get("/audit/?who=somebody%3Cb%3E").await.text().await.expect("text");
+    assert!(gone.contains("<option selected>somebody&#60;b&#62;</option>") && !gone.contains("First page"), "{gone}");
+    let last = researcher.get("/audit/?who=admin&before=1").await.text().await.expect("text");
+    assert!(last.contains("<a href=\"/audit/?who=admin\">First page</a>") && last.contains("Nothing comes behind this."), "{last}");
     // What is still here has a page.
     let watch = researcher.json("/api/v1/devices").await[0]["id"].as_str().expect("an id").to_owned();
     researcher.post(&format!("/device/{watch}/end-older-tokens")).await;

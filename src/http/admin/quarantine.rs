@@ -19,7 +19,7 @@ use crate::{
         state::App,
     },
     ids::{DatasetId, DeviceId, FileId},
-    recordings::{DecideError, Quarantined, Recordings},
+    recordings::{Quarantined, Recordings},
 };
 
 /// Files on one page.
@@ -146,26 +146,16 @@ pub async fn list(admin: Admin, State(recordings): State<Recordings>, Params(at)
 }
 
 pub async fn release(admin: Admin, State(app): State<App>, Id(id): Id<FileId>) -> Result<StatusCode, Problem> {
-    let recordings = app.recordings.clone();
-    let role = admin.role;
-    decide(&app, admin, Action::Released, id, async move { recordings.release(role, id).await }).await
+    app.recordings.release(admin.role, id).await?;
+    decided(&app, &admin, Action::Released, id).await
 }
 
 pub async fn discard(admin: Admin, State(app): State<App>, Id(id): Id<FileId>) -> Result<StatusCode, Problem> {
-    let recordings = app.recordings.clone();
-    let role = admin.role;
-    decide(&app, admin, Action::Discarded, id, async move { recordings.discard(role, id).await }).await
+    app.recordings.discard(admin.role, id).await?;
+    decided(&app, &admin, Action::Discarded, id).await
 }
 
-/// On a task of its own: a browser that goes away must not cancel a decision half way.
-async fn decide(
-    app: &App,
-    admin: Admin,
-    action: Action,
-    id: FileId,
-    decision: impl Future<Output = Result<(), DecideError>> + Send + 'static,
-) -> Result<StatusCode, Problem> {
-    app.tasks.spawn(decision).await.map_err(|error| Problem::internal(&error))??;
+async fn decided(app: &App, admin: &Admin, action: Action, id: FileId) -> Result<StatusCode, Problem> {
     app.audit.note(&admin.name, action, id, "a file in quarantine").await;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -75,7 +75,7 @@ async fn what_comes_to_one_in_the_trash_is_kept_and_joins_it_there() {
     assert!(!text(&researcher, &format!("/recording/{uuid}/")).await.contains("came since"));
     let receipt = watch.upload(&uuid, "late.csv", "5").await;
     assert_eq!((receipt["stored_as"].as_str(), receipt.get("quarantined")), (Some("late.csv"), None));
-    assert!(text(&researcher, &format!("/recording/{uuid}/")).await.contains("1 file came since"));
+    assert!(text(&researcher, &format!("/recording/{uuid}/")).await.contains("Files came since"));
     assert!(text(&researcher, "/trash/").await.contains("something came since"));
     assert_eq!(researcher.json("/api/v1/trash").await["datasets"][0]["came_since"], true);
     assert_eq!(status(&researcher, &format!("/uploads/recordings/{uuid}/late.csv")).await, 404);

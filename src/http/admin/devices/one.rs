@@ -108,9 +108,9 @@ pub async fn patch(
 }
 
 async fn say(app: &App, admin: &Admin, id: DeviceId, notes: DeviceNotes) -> Result<(), Problem> {
-    app.handshake.describe_device(id, &notes).await?;
+    let changed = app.handshake.describe_device(id, notes).await?;
     app.reader.mark();
-    app.audit.note(&admin.name, Action::Edited, id, "name, note and silence").await;
+    app.audit.note_edited(&admin.name, id, &changed).await;
     Ok(())
 }
 

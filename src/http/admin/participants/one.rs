@@ -94,8 +94,8 @@ pub async fn delete(admin: Admin, State(app): State<App>, Id(id): Id<Participant
 }
 
 async fn change(app: &App, admin: &Admin, id: ParticipantId, described: &Described) -> Result<(), Problem> {
-    app.participants.change(id, &label(&described.label)?, &described.note).await?;
-    app.audit.note(&admin.name, Action::Edited, id, "label and note").await;
+    let changed = app.participants.change(id, &label(&described.label)?, &described.note).await?;
+    app.audit.note_edited(&admin.name, id, &changed).await;
     Ok(())
 }
 

@@ -9,8 +9,8 @@ use axum::{
 use serde::Deserialize;
 
 use super::{
-    one::{apply, tag, verdict},
-    search::{Search, wearer},
+    one::{apply, assignment, tag, verdict},
+    search::Search,
 };
 use crate::{
     http::{admin::trash::put_into_trash, error::Problem, extract::Form, passwords::Admin, state::App},
@@ -47,7 +47,7 @@ pub async fn change(admin: Admin, State(app): State<App>, Form(bulk): Form<Bulk>
         "deleted"
     } else {
         let change = bulk.change()?;
-        apply(&app, &admin, &bulk.chosen(&app, &search).await?, &change).await?;
+        apply(&app, &admin, &bulk.chosen(&app, &search).await?, &[change]).await?;
         "changed"
     };
     Ok(Redirect::to(&format!("{}#{done}", search.address(search.after()))).into_response())
@@ -59,7 +59,7 @@ impl Bulk {
             "tag" => tag(&self.tag).map(Change::Tag),
             "untag" => tag(&self.tag).map(Change::Untag),
             "verdict" => verdict(&self.verdict, &self.reason),
-            "participant" => wearer("Worn by", &self.participant).map(Change::Assign),
+            "participant" => assignment(&self.participant),
             _ => Err(Problem::malformed("choose what is to be done with the recordings")),
         }
     }

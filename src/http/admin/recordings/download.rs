@@ -17,7 +17,7 @@ use crate::{
     http::{
         error::Problem,
         extract::{Form, ManyParams},
-        limits::DownloadPlace,
+        limits::Place,
         passwords::Admin,
         state::App,
     },
@@ -41,12 +41,12 @@ async fn take_home(admin: &Admin, app: &App, bulk: &Bulk) -> Result<Response, Pr
     let chosen = bulk.chosen(app, &bulk.search()?).await?;
     let collection = app.recordings.collect(&chosen).await?;
     let place = app.limits.download()?;
-    let subjects: Vec<_> = chosen.iter().map(ToString::to_string).collect();
+    let subjects: Vec<_> = collection.datasets().iter().map(ToString::to_string).collect();
     app.audit.note_all(&admin.name, Action::Downloaded, &subjects, "together").await;
     Ok(stream_of(collection, place))
 }
 
-fn stream_of(collection: Collection, place: DownloadPlace) -> Response {
+fn stream_of(collection: Collection, place: Place) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "application/zip".to_owned()),
         (header::CONTENT_LENGTH, collection.length().to_string()),

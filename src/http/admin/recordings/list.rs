@@ -1,6 +1,6 @@
 //! The list of recordings: a page, JSON, and CSV.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use askama::Template;
 use axum::{Json, extract::State, response::Response};
@@ -20,6 +20,7 @@ use crate::{
         html::{Page, filters},
         passwords::Admin,
     },
+    ids::DatasetId,
     recordings::{Found, Recordings},
 };
 
@@ -44,6 +45,8 @@ pub struct RecordingsPage {
     choices: Choices,
     participants: Vec<(crate::ids::ParticipantId, crate::ids::Tag)>,
     list: DatasetsView,
+    /// Those of which there is a zip to take home.
+    zips: HashSet<DatasetId>,
     found: Found,
 }
 
@@ -71,8 +74,9 @@ pub async fn page(
         _ => None,
     };
     let (choices, participants) = (recordings.choices().await?, recordings.participants(chosen).await?);
+    let zips = recordings.with_zip(list.datasets.iter().map(|dataset| dataset.uuid)).await?;
     let found = count(&recordings, &search, &list).await?;
-    Ok(Page(RecordingsPage { admin, search, watch, choices, participants, list, found }))
+    Ok(Page(RecordingsPage { admin, search, watch, choices, participants, list, zips, found }))
 }
 
 /// How many a search finds. Where it is one page, or everything, nobody needs to count.
