@@ -102,19 +102,27 @@ impl Catalog {
         .await
     }
 
-    /// Says who wore the device. Returns how many datasets there were.
+    /// Says who wore the device. Returns how many datasets there were; none where there is no such participant, or it is forgotten.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn assign(&self, datasets: &[DatasetId], wearer: Wearer) -> Result<u64, CatalogError> {
+    pub async fn assign(&self, datasets: &[DatasetId], wearer: Wearer) -> Result<Option<u64>, CatalogError> {
         let participant = match wearer {
             Wearer::Participant(id) => Some(id.to_string()),
             Wearer::Unassigned => None,
         };
-        self.change(datasets, |query| {
-            query.push("participant_by_hand = 1, participant = ").push_bind(participant.clone());
+        let (mut tx, _place) = self.writing_aside().await?;
+        let enrolled =
+            sqlx::query("SELECT 1 WHERE $1 IS NULL OR EXISTS (SELECT 1 FROM participants WHERE id = $1 AND forgotten_at IS NULL)");
+        if enrolled.bind(participant.as_deref()).fetch_optional(&mut *tx).await?.is_none() {
+            return Ok(None);
+        }
+        let known = update(&mut tx, datasets, |query| {
+            query.push(", revision = revision + 1, participant_by_hand = 1, participant = ").push_bind(participant.clone());
         })
-        .await
+        .await?;
+        tx.commit().await?;
+        Ok(Some(known))
     }
 
     /// Gives datasets a tag. Returns how many there were.

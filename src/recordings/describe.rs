@@ -76,16 +76,13 @@ impl Recordings {
     /// [`DescribeError`]; `Gone` where there is none of them.
     pub async fn change(&self, datasets: &[DatasetId], change: &Change) -> Result<(), DescribeError> {
         let known = match change {
-            Change::Assign(Wearer::Participant(id)) if !self.catalog.is_enrolled(*id).await? => {
-                return Err(DescribeError::NoParticipant);
-            }
             Change::Judge(_, reason) if reason.chars().count() > MAX_REASON => {
                 return Err(DescribeError::TooLong("the reason is longer than 1,000 characters; shorten it"));
             }
             Change::Judge(verdict, reason) => self.catalog.judge(datasets, *verdict, reason).await?,
             Change::Tag(tag) => self.catalog.tag(datasets, tag).await?,
             Change::Untag(tag) => self.catalog.untag(datasets, tag).await?,
-            Change::Assign(wearer) => self.catalog.assign(datasets, *wearer).await?,
+            Change::Assign(wearer) => self.catalog.assign(datasets, *wearer).await?.ok_or(DescribeError::NoParticipant)?,
         };
         if known == 0 {
             return Err(DescribeError::Gone);
