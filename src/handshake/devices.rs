@@ -36,6 +36,9 @@ pub enum DeviceError {
     /// There is no such device.
     #[error("there is no such device")]
     Gone,
+    /// Nothing is said of it any more.
+    #[error("this device is forgotten, and nothing more can be said of it; let it ask anew, and grant that")]
+    Forgotten,
     /// What was said of it cannot be kept.
     #[error("{0}")]
     Malformed(&'static str),
@@ -118,6 +121,9 @@ impl Handshake {
         if notes.silent_hours.is_some_and(|hours| !(1..=MAX_SILENCE).contains(&hours)) {
             return Err(DeviceError::Malformed("silent_hours: write 1 to 8760 hours, or nothing for what its rhythm says"));
         }
-        if self.catalog.describe_device(id, &notes).await? { Ok(()) } else { Err(DeviceError::Gone) }
+        if self.catalog.describe_device(id, &notes).await? {
+            return Ok(());
+        }
+        Err(if self.catalog.device(id).await?.is_some() { DeviceError::Forgotten } else { DeviceError::Gone })
     }
 }

@@ -228,6 +228,7 @@ impl From<DeviceError> for Problem {
     fn from(error: DeviceError) -> Self {
         match error {
             DeviceError::Gone => Self::not_found("device"),
+            DeviceError::Forgotten => Self::new(StatusCode::CONFLICT, error.to_string()),
             DeviceError::Malformed(_) => Self::malformed(error.to_string()),
             DeviceError::Catalog(error) => error.into(),
         }
