@@ -237,10 +237,10 @@ impl From<DeviceError> for Problem {
 
 impl From<ParticipantError> for Problem {
     fn from(error: ParticipantError) -> Self {
-        use ParticipantError::{Backwards, Catalog, Gone, HasRecordings, NoDevice, Overlaps, Taken, TooLong};
+        use ParticipantError::{Backwards, Catalog, Gone, HasRecordings, InTrash, NoDevice, Overlaps, Taken, TooLong};
         match error {
             Gone => Self::new(StatusCode::NOT_FOUND, error.to_string()),
-            Taken | HasRecordings(_) | Overlaps => Self::new(StatusCode::CONFLICT, error.to_string()),
+            Taken | HasRecordings(_) | InTrash(_) | Overlaps => Self::new(StatusCode::CONFLICT, error.to_string()),
             NoDevice | Backwards | TooLong => Self::malformed(error.to_string()),
             Catalog(error) => error.into(),
         }

@@ -116,6 +116,11 @@ async fn what_a_person_assigned_stays_and_keeps_its_participant() {
     assert_eq!(status(&researcher, "DELETE", &one, json!(null)).await, 204);
     is_of(&researcher, &other, None).await;
     is_of(&researcher, &mine, Some("P02")).await;
+    // Where nobody sees it in a list, it is said where it is.
+    assert_eq!(status(&researcher, "DELETE", &format!("/api/v1/datasets/{mine}"), json!(null)).await, 204);
+    let kept = send(&researcher, "DELETE", &two, json!(null)).await;
+    assert_eq!(kept.status(), 409);
+    assert!(kept.text().await.expect("text").contains("1 recordings in the trash were assigned to this participant by hand"));
 }
 
 #[tokio::test]
@@ -147,7 +152,8 @@ async fn everything_can_be_done_on_the_page() {
     assert_eq!(post(end, "until=2024-03-05").await.status(), 303);
     let device = researcher.json("/api/v1/devices").await[0]["id"].as_str().expect("an id").to_owned();
     let shown = text(&format!("/device/{device}/")).await;
-    assert!(shown.contains("<bdi>P01</bdi>") && shown.contains("2024-03-05") && shown.contains("worn until 2024-03-05"), "{shown}");
+    assert!(shown.contains("<bdi>P01</bdi>") && shown.contains("2024-03-05") && !shown.contains("worn until"), "{shown}");
+    assert!(text(&page).await.contains("worn until 2024-03-05"), "with the participant it is forgotten");
     assert_eq!(post(&end.replace("/end", "/delete"), "").await.status(), 303);
     assert_eq!(post(&end.replace("/end", "/delete"), "").await.status(), 404);
     assert_eq!(post(&format!("{page}describe"), "label=P-1&note=").await.status(), 303);

@@ -113,10 +113,10 @@ async fn delete_one(app: &App, admin: &Admin, (id, span): &(String, String)) -> 
     Ok(id)
 }
 
-/// Notes a change at the participant and at the device.
+/// Notes a change at the participant, with which it goes.
 async fn note(app: &App, admin: &Admin, id: ParticipantId, changed: &Changed, what: &str) {
     let detail = format!("{what}; recordings assigned anew: {}", changed.recordings);
-    app.audit.note_all(&admin.name, Action::Assigned, &[id.to_string(), changed.device.to_string()], &detail).await;
+    app.audit.note(&admin.name, Action::Assigned, id, &detail).await;
 }
 
 fn participant(text: &str) -> Result<ParticipantId, Problem> {
