@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::catalog::{AuditEntry, AuditFilter, Catalog, CatalogError};
+use crate::catalog::{AuditEntry, AuditFilter, Catalog, CatalogError, Subject};
 
 /// A browser asks for a file in many pieces, and a script guesses at a password many times: one line in this time.
 const ONCE_IN: Duration = Duration::from_secs(600);
@@ -144,14 +144,24 @@ impl Audit {
         self.note_all(who, action, &[subject.to_string()], detail).await;
     }
 
-    /// The same for many things at once.
+    /// The same for many things at once; nothing, where there are none.
     pub async fn note_all(&self, who: &str, action: Action, subjects: &[String], detail: &str) {
+        if subjects.is_empty() {
+            return;
+        }
         if let Err(error) = self.catalog.note(who, action.as_str(), subjects, detail).await {
             tracing::error!(%error, action = action.as_str(), "something was done and could not be noted in the audit trail");
         }
     }
 
-    /// The same for what comes in many requests: one line in ten minutes.
+    /// Notes that somebody edited these fields of something; nothing, where there are none.
+    pub async fn note_edited(&self, who: &str, subject: impl Display, fields: &[&str]) {
+        if !fields.is_empty() {
+            self.note(who, Action::Edited, subject, &fields.join(", ")).await;
+        }
+    }
+
+    /// Notes what comes in many requests: one line in ten minutes.
     pub async fn note_once(&self, who: &str, action: Action, subject: impl Display, detail: &str) {
         let subject = subject.to_string();
         if self.is_first(who, action, &subject, detail) {
@@ -187,5 +197,13 @@ impl Audit {
     /// [`CatalogError`].
     pub async fn entries(&self, filter: &AuditFilter, most: u32) -> Result<Vec<AuditEntry>, CatalogError> {
         self.catalog.audit(filter, most).await
+    }
+
+    /// Those of the things that entries are about which are still here, by id.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn subjects(&self, entries: &[AuditEntry]) -> Result<HashMap<String, Subject>, CatalogError> {
+        self.catalog.subjects(entries).await
     }
 }

@@ -89,7 +89,7 @@ impl Lookout {
 
     async fn of_quarantine(&self) -> Result<Vec<Alert>, CatalogError> {
         let mut files = BTreeMap::new();
-        for file in self.recordings.quarantined(Role::Operator, MOST).await?.files {
+        for file in self.recordings.quarantined(Role::Operator, None, MOST).await?.files {
             *files.entry(file.dataset).or_insert(0) += 1;
         }
         let alert = |(dataset, files)| Alert {

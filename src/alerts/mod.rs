@@ -150,7 +150,7 @@ impl Channel {
     pub fn is_set(self, config: &AlertsConfig) -> bool {
         match self {
             Self::Mail => !config.mail_to.is_empty(),
-            Self::Webhook => !config.webhook_url.is_empty(),
+            Self::Webhook => !config.webhook_url.expose().is_empty(),
         }
     }
 

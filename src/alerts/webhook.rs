@@ -36,7 +36,7 @@ const NTFY_TEXT: usize = 4096;
 /// Posts a message. Only a 2xx counts as told, and no redirect is followed.
 pub(super) async fn post(message: &Message, config: &AlertsConfig, around: &Surroundings) -> Result<(), AlertError> {
     const NO_ADDRESS: AlertError = AlertError::Setting("no http:// or https:// address stands in alerts.webhook_url");
-    let server = webhook_server(&config.webhook_url).ok_or(NO_ADDRESS)?;
+    let server = webhook_server(config.webhook_url.expose()).ok_or(NO_ADDRESS)?;
     let request = request(message, config, &server).ok_or(NO_ADDRESS)?;
     let silent = |_| AlertError::Silent { host: server.host(), seconds: around.patience.as_secs() };
     let answered = timeout(around.patience, ask(&server, request, around)).await.map_err(silent)?;
@@ -65,7 +65,7 @@ struct Body<'a> {
 }
 
 fn request(message: &Message, config: &AlertsConfig, server: &Server) -> Option<Request<Full<Bytes>>> {
-    let uri: hyper::Uri = config.webhook_url.parse().ok()?;
+    let uri: hyper::Uri = config.webhook_url.expose().parse().ok()?;
     let path = uri.path_and_query().map_or("/", hyper::http::uri::PathAndQuery::as_str);
     let (headers, body) = match config.webhook_format {
         WebhookFormat::Json => json(message, config)?,

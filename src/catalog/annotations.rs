@@ -4,15 +4,21 @@ use sqlx::{QueryBuilder, Row, Sqlite, Transaction};
 
 use super::{
     Catalog, CatalogError, Millis, Verdict, Wearer, Zippable,
-    columns::{LISTED_AT_ONCE, push_list},
+    columns::{LISTED_AT_ONCE, parsed, push_list},
+    spans::wearer,
 };
 use crate::ids::{DatasetId, FileName, Tag};
 
 /// How an edit went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Edited {
-    /// It is done.
-    Done,
+    /// It is done. What is as it was before was not changed.
+    Done {
+        /// Whether the title is another one.
+        title: bool,
+        /// Whether the description is another one.
+        description: bool,
+    },
     /// Somebody else has edited it since; nothing was changed.
     Overtaken,
     /// There is no such dataset.
@@ -68,12 +74,16 @@ impl Catalog {
     /// [`CatalogError`].
     pub async fn describe_dataset(&self, uuid: DatasetId, revision: i64, title: &str, text: &str) -> Result<Edited, CatalogError> {
         let (mut tx, _place) = self.writing_aside().await?;
-        let found =
-            sqlx::query_scalar::<_, i64>("SELECT revision FROM datasets WHERE uuid = $1 AND number IS NOT NULL").bind(uuid.to_string());
-        match found.fetch_optional(&mut *tx).await? {
-            None => return Ok(Edited::Gone),
-            Some(found) if found != revision => return Ok(Edited::Overtaken),
-            Some(_) => {}
+        let found = "SELECT d.revision, d.title, COALESCE(t.description, '') FROM datasets d LEFT JOIN texts t ON t.dataset = d.uuid \
+                     WHERE d.uuid = $1 AND d.number IS NOT NULL";
+        let found = sqlx::query_as::<_, (i64, String, String)>(found).bind(uuid.to_string()).fetch_optional(&mut *tx).await?;
+        let Some((found, old_title, old_text)) = found else { return Ok(Edited::Gone) };
+        if found != revision {
+            return Ok(Edited::Overtaken);
+        }
+        let edited = Edited::Done { title: old_title != title, description: old_text != text };
+        if edited == (Edited::Done { title: false, description: false }) {
+            return Ok(edited);
         }
         sqlx::query("UPDATE datasets SET title = $2, revision = revision + 1, changes = changes + 1 WHERE uuid = $1")
             .bind(uuid.to_string())
@@ -88,25 +98,30 @@ impl Catalog {
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
-        Ok(Edited::Done)
+        Ok(edited)
     }
 
-    /// Judges datasets, or takes a verdict back. Returns how many there were.
+    /// Judges datasets, or takes a verdict back. Returns those of which something else was said before.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn judge(&self, datasets: &[DatasetId], verdict: Option<Verdict>, reason: &str) -> Result<u64, CatalogError> {
-        self.change(datasets, |query| {
-            query.push("verdict = ").push_bind(verdict.map(Verdict::as_str)).push(", verdict_reason = ").push_bind(reason.to_owned());
-        })
-        .await
+    pub async fn judge(&self, datasets: &[DatasetId], verdict: Option<Verdict>, reason: &str) -> Result<Vec<DatasetId>, CatalogError> {
+        let verdict = verdict.map(Verdict::as_str);
+        let set = |query: &mut Query| {
+            query.push("verdict = ").push_bind(verdict).push(", verdict_reason = ").push_bind(reason.to_owned());
+        };
+        let differs = |query: &mut Query| {
+            query.push("verdict IS DISTINCT FROM ").push_bind(verdict).push(" OR verdict_reason <> ").push_bind(reason.to_owned());
+        };
+        self.change(datasets, set, differs).await
     }
 
-    /// Says who wore the device. Returns how many datasets there were; none where there is no such participant, or it is forgotten.
+    /// Says who wore the device, whatever the spans say. Returns the datasets of which something else was said before; none where there
+    /// is no such participant, or it is forgotten.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn assign(&self, datasets: &[DatasetId], wearer: Wearer) -> Result<Option<u64>, CatalogError> {
+    pub async fn assign(&self, datasets: &[DatasetId], wearer: Wearer) -> Result<Option<Vec<DatasetId>>, CatalogError> {
         let participant = match wearer {
             Wearer::Participant(id) => Some(id.to_string()),
             Wearer::Unassigned => None,
@@ -117,75 +132,119 @@ impl Catalog {
         if enrolled.bind(participant.as_deref()).fetch_optional(&mut *tx).await?.is_none() {
             return Ok(None);
         }
-        let known = update(&mut tx, datasets, |query| {
-            query.push(", revision = revision + 1, participant_by_hand = 1, participant = ").push_bind(participant.clone());
-        })
-        .await?;
+        let set = |query: &mut Query| {
+            query.push(", participant_by_hand = 1, participant = ").push_bind(participant.clone());
+        };
+        let differs = |query: &mut Query| {
+            query.push("participant_by_hand = 0 OR participant IS DISTINCT FROM ").push_bind(participant.clone());
+        };
+        let changed = update(&mut tx, datasets, set, differs).await?;
         tx.commit().await?;
-        Ok(Some(known))
+        Ok(Some(changed))
     }
 
-    /// Gives datasets a tag. Returns how many there were.
+    /// Takes back what people said of who wore the device: the spans say it again. Returns the datasets of which they had said it.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn tag(&self, datasets: &[DatasetId], tag: &Tag) -> Result<u64, CatalogError> {
-        let (mut tx, _place) = self.writing_aside().await?;
-        for some in datasets.chunks(LISTED_AT_ONCE) {
-            let mut query = QueryBuilder::new("INSERT INTO tags (tag, dataset, number) SELECT ");
-            query.push_bind(tag.as_str().to_owned()).push(", uuid, number FROM datasets WHERE number IS NOT NULL AND uuid IN (");
-            push_list(&mut query, some);
-            query.push(") ON CONFLICT DO NOTHING").build().execute(&mut *tx).await?;
-        }
-        let known = update(&mut tx, datasets, |_| {}).await?;
-        tx.commit().await?;
-        Ok(known)
+    pub async fn assign_by_spans(&self, datasets: &[DatasetId]) -> Result<Vec<DatasetId>, CatalogError> {
+        const SET: &str = concat!("participant_by_hand = 0, participant = ", wearer!("datasets.device", "datasets.started_at"));
+        let set = |query: &mut Query| {
+            query.push(SET);
+        };
+        let differs = |query: &mut Query| {
+            query.push("participant_by_hand <> 0");
+        };
+        self.change(datasets, set, differs).await
     }
 
-    /// Takes a tag off datasets. Returns how many there were.
+    /// Gives datasets a tag. Returns those that did not have it.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn untag(&self, datasets: &[DatasetId], tag: &Tag) -> Result<u64, CatalogError> {
-        let (mut tx, _place) = self.writing_aside().await?;
-        for some in datasets.chunks(LISTED_AT_ONCE) {
-            let mut query = QueryBuilder::new("DELETE FROM tags WHERE tag = ");
-            query.push_bind(tag.as_str().to_owned()).push(" AND dataset IN (");
-            push_list(&mut query, some);
-            query.push(")").build().execute(&mut *tx).await?;
-        }
-        let known = update(&mut tx, datasets, |_| {}).await?;
-        tx.commit().await?;
-        Ok(known)
+    pub async fn tag(&self, datasets: &[DatasetId], tag: &Tag) -> Result<Vec<DatasetId>, CatalogError> {
+        let insert = |query: &mut Query, some: &[DatasetId]| {
+            query.push("INSERT INTO tags (tag, dataset, number) SELECT ").push_bind(tag.as_str().to_owned());
+            query.push(", uuid, number FROM datasets WHERE number IS NOT NULL AND uuid IN (");
+            push_list(query, some);
+            query.push(") ON CONFLICT DO NOTHING RETURNING dataset AS uuid");
+        };
+        self.change_tags(datasets, insert).await
     }
 
-    /// Changes columns of datasets, and has their words read anew. Returns how many there are.
-    async fn change(&self, datasets: &[DatasetId], set: impl Fn(&mut QueryBuilder<Sqlite>)) -> Result<u64, CatalogError> {
+    /// Takes a tag off datasets. Returns those that had it.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn untag(&self, datasets: &[DatasetId], tag: &Tag) -> Result<Vec<DatasetId>, CatalogError> {
+        let delete = |query: &mut Query, some: &[DatasetId]| {
+            query.push("DELETE FROM tags WHERE tag = ").push_bind(tag.as_str().to_owned()).push(" AND dataset IN (");
+            push_list(query, some);
+            query.push(") RETURNING dataset AS uuid");
+        };
+        self.change_tags(datasets, delete).await
+    }
+
+    async fn change_tags(&self, datasets: &[DatasetId], tags: impl Fn(&mut Query, &[DatasetId])) -> Result<Vec<DatasetId>, CatalogError> {
         let (mut tx, _place) = self.writing_aside().await?;
-        let known = update(&mut tx, datasets, |query| {
-            query.push(", revision = revision + 1, ");
-            set(query);
-        })
-        .await?;
+        let changed = some_by_some(&mut tx, datasets, tags).await?;
+        let all = |query: &mut Query| {
+            query.push("TRUE");
+        };
+        update(&mut tx, &changed, |_| {}, all).await?;
         tx.commit().await?;
-        Ok(known)
+        Ok(changed)
+    }
+
+    /// Changes columns of datasets where they differ, and has the words of those read anew. Returns them.
+    async fn change(
+        &self,
+        datasets: &[DatasetId],
+        set: impl Fn(&mut Query),
+        differs: impl Fn(&mut Query),
+    ) -> Result<Vec<DatasetId>, CatalogError> {
+        let (mut tx, _place) = self.writing_aside().await?;
+        let changed = update(&mut tx, datasets, |query| set(query.push(", ")), differs).await?;
+        tx.commit().await?;
+        Ok(changed)
     }
 }
 
-/// Has the words of datasets read anew, and sets what else is to be set. Returns how many there are; the stub of one that was erased
-/// is none.
+type Query = QueryBuilder<Sqlite>;
+
+/// Has the words of datasets read anew, and sets what else is to be set, where that is another thing. Returns those; the stub of one
+/// that was erased is none.
 async fn update(
     tx: &mut Transaction<'_, Sqlite>,
     datasets: &[DatasetId],
-    set: impl Fn(&mut QueryBuilder<Sqlite>),
-) -> Result<u64, sqlx::Error> {
-    let mut known = 0;
+    set: impl Fn(&mut Query),
+    differs: impl Fn(&mut Query),
+) -> Result<Vec<DatasetId>, sqlx::Error> {
+    let update = |query: &mut Query, some: &[DatasetId]| {
+        query.push("UPDATE datasets SET described = -1");
+        set(query);
+        query.push(" WHERE number IS NOT NULL AND (");
+        differs(query);
+        query.push(") AND uuid IN (");
+        push_list(query, some);
+        query.push(") RETURNING uuid");
+    };
+    some_by_some(tx, datasets, update).await
+}
+
+/// Says something of as many datasets at once as a statement can name. Returns the uuids that it returns.
+async fn some_by_some(
+    tx: &mut Transaction<'_, Sqlite>,
+    datasets: &[DatasetId],
+    statement: impl Fn(&mut Query, &[DatasetId]),
+) -> Result<Vec<DatasetId>, sqlx::Error> {
+    let mut changed = Vec::new();
     for some in datasets.chunks(LISTED_AT_ONCE) {
-        let mut query = QueryBuilder::new("UPDATE datasets SET described = -1");
-        set(&mut query);
-        query.push(" WHERE number IS NOT NULL AND uuid IN (");
-        push_list(&mut query, some);
-        known += query.push(")").build().execute(&mut **tx).await?.rows_affected();
+        let mut query = QueryBuilder::new("");
+        statement(&mut query, some);
+        for row in query.build().fetch_all(&mut **tx).await? {
+            changed.push(parsed(&row, "uuid")?);
+        }
     }
-    Ok(known)
+    Ok(changed)
 }

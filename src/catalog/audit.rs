@@ -1,8 +1,14 @@
 //! The audit trail: who did what, and when. No address stands in it.
 
+use std::collections::{BTreeSet, HashMap};
+
 use sqlx::{QueryBuilder, Row, Sqlite, sqlite::SqliteRow};
 
-use super::{Catalog, CatalogError, Millis, now};
+use super::{
+    Catalog, CatalogError, Millis,
+    columns::{LISTED_AT_ONCE, push_list},
+    now,
+};
 
 /// Something that somebody did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +40,24 @@ pub struct AuditFilter {
     pub before: Option<i64>,
 }
 
+/// What an entry is about, where it is still here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// A recording, in the trash or out of it.
+    Recording,
+    /// A device that was let in.
+    Device,
+    /// A participant.
+    Participant,
+}
+
 impl AuditEntry {
+    /// The id in what it is about: of a device and a time, the device's.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.subject.split(['@', '/']).next().unwrap_or_default()
+    }
+
     fn read(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             number: row.try_get("number")?,
@@ -72,10 +95,38 @@ impl Catalog {
         let rows = entries(filter, most).build().fetch_all(&self.read).await?;
         Ok(rows.iter().map(AuditEntry::read).collect::<Result<_, _>>()?)
     }
+
+    /// Those of the things that entries are about which are still here, by id.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn subjects(&self, entries: &[AuditEntry]) -> Result<HashMap<String, Subject>, CatalogError> {
+        let ids: BTreeSet<_> = entries.iter().map(AuditEntry::id).collect();
+        let ids = Vec::from_iter(ids);
+        let mut found = HashMap::new();
+        for some in ids.chunks(LISTED_AT_ONCE) {
+            for (select, subject) in [
+                ("SELECT uuid AS id FROM datasets WHERE number IS NOT NULL AND uuid IN (", Subject::Recording),
+                ("SELECT id FROM devices WHERE id IN (", Subject::Device),
+                ("SELECT id FROM participants WHERE id IN (", Subject::Participant),
+            ] {
+                let mut query = QueryBuilder::new(select);
+                push_list(&mut query, some);
+                for row in query.push(")").build().fetch_all(&self.read).await? {
+                    found.insert(row.try_get("id")?, subject);
+                }
+            }
+        }
+        Ok(found)
+    }
 }
 
+/// Who wore a device stands in the trail by its id, which says nothing once a participant is forgotten, and is shown by its label.
+const SELECT: &str = "SELECT audit.number, at, who, action, subject, COALESCE(p.label || substr(detail, 37), detail) AS detail FROM audit \
+    LEFT JOIN participants p ON audit.action = 'assigned' AND p.id = substr(audit.detail, 1, 36) WHERE audit.number < ";
+
 fn entries(filter: &AuditFilter, most: u32) -> QueryBuilder<Sqlite> {
-    let mut query = QueryBuilder::new("SELECT * FROM audit WHERE number < ");
+    let mut query = QueryBuilder::new(SELECT);
     query.push_bind(filter.before.unwrap_or(i64::MAX));
     // Little is known of one subject: where one is named, no other index is quicker than its own.
     let (who, action) = if filter.subject.is_some() { ("COALESCE(who, '')", "COALESCE(action, '')") } else { ("who", "action") };

@@ -66,7 +66,7 @@ pub struct Notes {
     pub verdict: Option<Verdict>,
     /// Why; may be empty.
     pub verdict_reason: String,
-    /// Counts the edits.
+    /// Counts the edits of title and description.
     pub revision: i64,
 }
 
@@ -158,6 +158,12 @@ impl Dataset {
     pub fn under(self, rule: &str) -> Self {
         let zip_error = self.zip_error.filter(|_| self.zip_error_rule == rule);
         Self { zip_is_fresh: self.zip_is_fresh && self.zip_rule == rule, zip_error, ..self }
+    }
+
+    /// Whether a watch brought something since it lies in the trash.
+    #[must_use]
+    pub fn came_since(&self) -> bool {
+        self.deleted.as_ref().is_some_and(|(deleted_at, _)| self.updated_at > *deleted_at)
     }
 
     /// The name of the watch to show; `None` for a dataset that was found on the disk.
@@ -316,13 +322,14 @@ impl Catalog {
         Ok(())
     }
 
-    /// Datasets whose zip could not be made, at most `most`.
+    /// Datasets whose zip could not be made under a rule of privacy, at most `most`.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn with_failed_zips(&self, most: u32) -> Result<Vec<DatasetId>, CatalogError> {
-        let query = "SELECT uuid FROM datasets WHERE zip_error IS NOT NULL AND deleted_at IS NULL ORDER BY number DESC LIMIT $1";
-        let rows = sqlx::query(query).bind(most).fetch_all(&self.read).await?;
+    pub async fn with_failed_zips(&self, rule: &str, most: u32) -> Result<Vec<DatasetId>, CatalogError> {
+        let query = "SELECT uuid FROM datasets WHERE zip_error IS NOT NULL AND zip_error_rule = $1 AND deleted_at IS NULL \
+             ORDER BY number DESC LIMIT $2";
+        let rows = sqlx::query(query).bind(rule).bind(most).fetch_all(&self.read).await?;
         Ok(rows.iter().map(|row| parsed(row, "uuid")).collect::<Result<_, _>>()?)
     }
 
@@ -385,4 +392,21 @@ pub(super) async fn count(tx: &mut SqliteConnection, uuid: DatasetId, files: i64
         .execute(tx)
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::catalog::made::Made;
+
+    #[tokio::test]
+    async fn what_failed_under_another_rule_of_privacy_is_told_no_more() {
+        let made = Made::new().await;
+        let uuid = made.dataset(made.device("kitchen[1]").await).await;
+        made.catalog.zip_failed(uuid, "all", "voice.3gp cannot be read").await.expect("noted");
+        let told = async |rule: &str| {
+            let dataset = made.catalog.dataset(uuid).await.expect("asked").expect("a dataset").under(rule);
+            (made.catalog.with_failed_zips(rule, 10).await.expect("asked").len(), dataset.zip_error.is_some())
+        };
+        assert_eq!((told("all").await, told("no voices").await), ((1, true), (0, false)));
+    }
 }

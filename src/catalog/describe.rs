@@ -233,7 +233,7 @@ mod tests {
         assert_eq!((dataset.run, dataset.weight), (run, 1));
         assert_eq!(made.texts("SELECT meta_info AS c FROM texts").await, [Some("{}".to_owned())]);
         assert_eq!(to_describe(&made).await, [first]);
-        assert_eq!(made.catalog.judge(&[second], None, "").await.expect("judged"), 1);
+        assert_eq!(made.catalog.judge(&[second, second], None, "why").await.expect("judged"), [second]);
         assert_eq!(to_describe(&made).await, [first, second]);
         assert_eq!(made.catalog.to_describe(dataset.number, 10).await.expect("datasets").len(), 0);
     }

@@ -1,5 +1,7 @@
 //! Files: looked up, renamed, forgotten, lost.
 
+use futures_util::TryStreamExt;
+
 use super::{
     Catalog, CatalogError, FileRow, Millis, Whereabouts,
     columns::{to_crc32, to_i64, to_u64},
@@ -70,6 +72,21 @@ impl Catalog {
             files.extend(self.read_me(dataset).await?);
         }
         Ok(files)
+    }
+
+    /// Whether there is any file that a zip of a dataset is to hold. The first one is enough.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn has_file_to_zip(&self, dataset: DatasetId, sight: &Sight) -> Result<bool, CatalogError> {
+        let query = "SELECT stored_name FROM files WHERE dataset = $1 AND held IS NULL AND state = 'placed' AND stored_name IS NOT NULL";
+        let mut names = sqlx::query_scalar::<_, String>(query).bind(dataset.to_string()).fetch(&self.read);
+        while let Some(name) = names.try_next().await? {
+            if sight.sees(&FileName::from_catalog(name)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The files whose way into or out of the house was interrupted.

@@ -61,7 +61,8 @@ impl Finding<'_> {
         query.push(format_args!(") ORDER BY {value} + 0 {direction}, d.number + 0 {direction}"));
     }
 
-    fn push_numbers(&self, query: &mut QueryBuilder<Sqlite>) {
+    /// The query for the numbers of those that are found, in their order.
+    pub fn push_numbers(&self, query: &mut QueryBuilder<Sqlite>) {
         let Self { filter, words, sort, .. } = self;
         // Words and tags come in the order of numbers. Whichever is first is walked through, and the others are looked up.
         let is_led_by_words = words.as_ref().is_some_and(|words| !words.are_common);

@@ -25,6 +25,10 @@ const GONE: &str = "SELECT id FROM participants WHERE forgotten_at IS NOT NULL \
 const KEEP_SPANS: &str = "INSERT INTO forgotten_spans (participant, device, from_at, until_at, kept_until) \
      SELECT participant, device, from_at, MIN(COALESCE(until_at, $2), $2), $3 FROM spans WHERE participant = $1 AND from_at < $2";
 
+/// What is noted about a participant, and about devices where it wore them.
+const BLANK_SPANS: &str = "UPDATE audit SET detail = '' WHERE subject = $1 \
+     OR (action = 'assigned' AND SUBSTR(detail, 1, 36) = $1 AND subject IN (SELECT id FROM devices))";
+
 /// A dataset that nobody's span holds but that of one who is forgotten. It counts as assigned by hand: who restores it has it for good.
 pub(super) const LATE: &str = "UPDATE datasets SET participant = worn.by, participant_by_hand = 1, deleted_at = COALESCE(deleted_at, $2) \
      FROM (SELECT MIN(f.participant) AS by FROM datasets d JOIN forgotten_spans f ON f.device = d.device \
@@ -62,8 +66,7 @@ impl Catalog {
         // Without a span nothing else says who wore the device, should somebody restore one.
         sqlx::query("UPDATE datasets SET participant_by_hand = 1 WHERE participant = $1").bind(&id).execute(&mut *tx).await?;
         sqlx::query(KEEP_SPANS).bind(&id).bind(now).bind(now.saturating_add(kept)).execute(&mut *tx).await?;
-        // There it says from when until when it wore something.
-        sqlx::query("UPDATE audit SET detail = '' WHERE subject = $1").bind(&id).execute(&mut *tx).await?;
+        sqlx::query(BLANK_SPANS).bind(&id).execute(&mut *tx).await?;
         let rows = sqlx::query("DELETE FROM spans WHERE participant = $1 RETURNING device").bind(&id).fetch_all(&mut *tx).await?;
         for row in rows {
             assign_anew(&mut tx, parsed(&row, "device")?).await?;

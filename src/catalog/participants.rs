@@ -98,6 +98,15 @@ impl Catalog {
         Ok(row.as_ref().map(Participant::read).transpose()?)
     }
 
+    /// Whether there is such a participant, and it is not to be forgotten.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn is_enrolled(&self, id: ParticipantId) -> Result<bool, CatalogError> {
+        let query = sqlx::query("SELECT 1 FROM participants WHERE id = $1 AND forgotten_at IS NULL").bind(id.to_string());
+        Ok(query.fetch_optional(&self.read).await?.is_some())
+    }
+
     /// Adds a participant, unless another one has its label that is not to be forgotten.
     ///
     /// # Errors

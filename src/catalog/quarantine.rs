@@ -3,15 +3,29 @@
 use futures_util::TryStreamExt;
 use sqlx::Row;
 
-use super::{Catalog, CatalogError, FileRow, Held, Whereabouts, columns::to_u64, record::reserve_name};
+use super::{Catalog, CatalogError, FileRow, Held, Millis, Whereabouts, columns::to_u64, record::reserve_name};
 use crate::ids::{FileId, FileName};
 
+/// The last file of a page of the quarantine: what comes behind it is on the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldKey {
+    /// When it came.
+    pub received_at: Millis,
+    /// Which of those that came then.
+    pub file: FileId,
+}
+
 impl Catalog {
-    /// The files in quarantine whose names may be seen, newest first, at most `most`; and how many may not be seen.
+    /// The files in quarantine whose names may be seen, newest first, behind `after`, at most `most`; and how many may not be seen.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn held(&self, most: u32, sees: impl Fn(&FileName) -> bool) -> Result<(Vec<FileRow>, u64), CatalogError> {
+    pub async fn held(
+        &self,
+        after: Option<HeldKey>,
+        most: u32,
+        sees: impl Fn(&FileName) -> bool,
+    ) -> Result<(Vec<FileRow>, u64), CatalogError> {
         // What a name matches is no question for SQL, so each name is looked at.
         let query = "SELECT * FROM files WHERE held IS NOT NULL AND state = 'placed' ORDER BY received_at DESC, id";
         let mut rows = sqlx::query(query).fetch(&self.read);
@@ -20,7 +34,9 @@ impl Catalog {
             if !sees(&FileName::from_sent(row.try_get("sent_name")?)) {
                 kept_back += 1;
             } else if found.len() < most as usize {
-                found.push(FileRow::read(&row)?);
+                let file = FileRow::read(&row)?;
+                let is_behind = after.is_none_or(|key| (file.received_at, key.file) < (key.received_at, file.id));
+                found.extend(is_behind.then_some(file));
             }
         }
         Ok((found, kept_back))

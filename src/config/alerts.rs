@@ -104,8 +104,8 @@ pub struct AlertsConfig {
     pub smtp_user: String,
     /// Its password.
     pub smtp_password: Secret,
-    /// Where alerts are posted; empty for nowhere.
-    pub webhook_url: String,
+    /// Where alerts are posted; empty for nowhere. Who knows it may often post there, too.
+    pub webhook_url: Secret,
     /// In which form.
     pub webhook_format: WebhookFormat,
     /// What signs the JSON; for ntfy, the access token.
@@ -126,7 +126,7 @@ impl Default for AlertsConfig {
             smtp_security: SmtpSecurity::Starttls,
             smtp_user: String::new(),
             smtp_password: Secret::default(),
-            webhook_url: String::new(),
+            webhook_url: Secret::default(),
             webhook_format: WebhookFormat::Json,
             webhook_secret: Secret::default(),
         }
@@ -139,7 +139,8 @@ impl AlertsConfig {
         report.range("alerts.disk_days", self.disk_days, 1..=3650);
         report.range("alerts.smtp_port", self.smtp_port, 1..=65535);
         self.validate_mail(report);
-        if !self.webhook_url.is_empty() && webhook_server(&self.webhook_url).is_none() {
+        let url = self.webhook_url.expose();
+        if !url.is_empty() && webhook_server(url).is_none() {
             report.say("alerts.webhook_url", "write an address such as https://ntfy.example.org/topic, without a name and password in it");
         }
         if self.webhook_secret.expose().chars().any(char::is_control) {

@@ -98,6 +98,7 @@ pub(super) fn differences(before: &Config, after: &Config) -> Vec<String> {
     }
     for (name, before, after) in [
         ("alerts.smtp_password", &before.alerts.smtp_password, &after.alerts.smtp_password),
+        ("alerts.webhook_url", &before.alerts.webhook_url, &after.alerts.webhook_url),
         ("alerts.webhook_secret", &before.alerts.webhook_secret, &after.alerts.webhook_secret),
     ] {
         if before != after && !names.iter().any(|known| known == name) {
@@ -134,6 +135,10 @@ mod tests {
         for password in ["one", "another", ""] {
             config.alerts.smtp_password = crate::config::Secret::new(password);
             assert_eq!(settings.replace(&config).changed, ["alerts.smtp_password"], "{password}");
+        }
+        for url in ["https://ntfy.example.org/one", "https://ntfy.example.org/another"] {
+            config.alerts.webhook_url = crate::config::Secret::new(url);
+            assert_eq!(settings.replace(&config).changed, ["alerts.webhook_url"], "{url}");
         }
     }
 }

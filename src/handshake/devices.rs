@@ -42,6 +42,9 @@ pub enum DeviceError {
     /// What was said of it cannot be kept.
     #[error("{0}")]
     Malformed(&'static str),
+    /// Nobody waits for so few hours, or so many.
+    #[error("write a whole number of hours, 1 to {MAX_SILENCE}, or nothing for what its rhythm says")]
+    Silence,
     /// The catalog failed.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -106,12 +109,12 @@ impl Handshake {
         Ok(Some(KnownDevice { is_forgotten: self.is_forgotten(id, device.generation), device, credentials, spans }))
     }
 
-    /// A person says something of a device: its name, a note, how long it may be silent.
+    /// A person says something of a device: its name, a note, how long it may be silent. Returns which of these are other ones now.
     ///
     /// # Errors
     /// [`DeviceError`].
-    pub async fn describe_device(&self, id: DeviceId, notes: &DeviceNotes) -> Result<(), DeviceError> {
-        let notes = DeviceNotes { name: notes.name.trim().to_owned(), note: notes.note.trim().replace("\r\n", "\n"), ..notes.clone() };
+    pub async fn describe_device(&self, id: DeviceId, notes: DeviceNotes) -> Result<Vec<&'static str>, DeviceError> {
+        let notes = DeviceNotes { name: notes.name.trim().to_owned(), note: notes.note.trim().replace("\r\n", "\n"), ..notes };
         if notes.name.chars().count() > MAX_NAME || notes.name.chars().any(char::is_control) {
             return Err(DeviceError::Malformed("the name has several lines, or more than 64 characters; shorten it"));
         }
@@ -119,11 +122,17 @@ impl Handshake {
             return Err(DeviceError::Malformed("the note is longer than 4,000 characters; shorten it"));
         }
         if notes.silent_hours.is_some_and(|hours| !(1..=MAX_SILENCE).contains(&hours)) {
-            return Err(DeviceError::Malformed("silent_hours: write 1 to 8760 hours, or nothing for what its rhythm says"));
+            return Err(DeviceError::Silence);
         }
-        if self.catalog.describe_device(id, &notes).await? {
-            return Ok(());
+        let before = self.catalog.device(id).await?.ok_or(DeviceError::Gone)?;
+        if !self.catalog.describe_device(id, &notes).await? {
+            return Err(DeviceError::Forgotten);
         }
-        Err(if self.catalog.device(id).await?.is_some() { DeviceError::Forgotten } else { DeviceError::Gone })
+        let is_new = [
+            (before.name != notes.name, "name"),
+            (before.note != notes.note, "note"),
+            (before.silent_hours != notes.silent_hours, "silence"),
+        ];
+        Ok(is_new.into_iter().filter_map(|(is_new, field)| is_new.then_some(field)).collect())
     }
 }

@@ -30,11 +30,7 @@ pub async fn send(root: PathBuf, path: PathBuf, request: Request, place: Downloa
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(Problem::method_not_allowed());
     }
-    let file = open(root, path).await.map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Problem::not_found("file"),
-        io::ErrorKind::PermissionDenied => Problem::forbidden(),
-        _ => error.into(),
-    })?;
+    let file = find(root, path).await?;
     Ok(respond(file, request.headers(), place).await?)
 }
 
@@ -47,6 +43,15 @@ pub async fn goes_on(root: PathBuf, path: PathBuf, asked: &HeaderMap) -> bool {
     let Ok(file) = open(root, path).await else { return false };
     let modified = httpdate::fmt_http_date(file.modified);
     matches!(wanted(asked, &file, &etag(&file), &modified), Wanted::Range(1.., _) | Wanted::Unsatisfiable)
+}
+
+/// Opens the file at `path`, where it is there and can be sent.
+pub async fn find(root: PathBuf, path: PathBuf) -> Result<OpenedFile, Problem> {
+    open(root, path).await.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Problem::not_found("file"),
+        io::ErrorKind::PermissionDenied => Problem::forbidden(),
+        _ => error.into(),
+    })
 }
 
 async fn open(root: PathBuf, path: PathBuf) -> io::Result<OpenedFile> {

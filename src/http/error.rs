@@ -1,5 +1,7 @@
 //! One kind of refusal for everybody, and three voices to say it in: to a watch, to a script, to a person.
 
+use std::fmt::Display;
+
 use askama::Template;
 use axum::{
     Json,
@@ -25,6 +27,8 @@ use crate::{
 pub struct Problem {
     status: StatusCode,
     detail: String,
+    /// The same in the words of the page, where it is about a field.
+    on_page: Option<String>,
     retry_after: Option<u32>,
     challenge: Option<&'static str>,
 }
@@ -32,12 +36,17 @@ pub struct Problem {
 impl Problem {
     /// A refusal with this status.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), retry_after: None, challenge: None }
+        Self { status, detail: detail.into(), on_page: None, retry_after: None, challenge: None }
     }
 
     /// 400: the request is malformed.
     pub fn malformed(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// 400: what stands in a field makes no sense. A script knows the field by its name, a person by what is written beside it.
+    pub fn field(name: &str, label: &str, sentence: impl Display) -> Self {
+        Self { on_page: Some(format!("{label}: {sentence}")), ..Self::malformed(format!("{name}: {sentence}")) }
     }
 
     /// 403: the address is not one that we serve.
@@ -150,7 +159,8 @@ pub async fn in_a_page(response: Response) -> Response {
     speak(response, |problem| {
         let title = problem.status.canonical_reason().unwrap_or("Error");
         let is_mendable = matches!(problem.status, StatusCode::BAD_REQUEST | StatusCode::CONFLICT);
-        Page(ErrorPage { title, detail: &problem.detail, is_mendable }).into_response()
+        let detail = problem.on_page.as_ref().unwrap_or(&problem.detail);
+        Page(ErrorPage { title, detail, is_mendable }).into_response()
     })
 }
 
@@ -230,6 +240,7 @@ impl From<DeviceError> for Problem {
             DeviceError::Gone => Self::not_found("device"),
             DeviceError::Forgotten => Self::new(StatusCode::CONFLICT, error.to_string()),
             DeviceError::Malformed(_) => Self::malformed(error.to_string()),
+            DeviceError::Silence => Self::field("silent_hours", "Missed after so many hours of silence", error),
             DeviceError::Catalog(error) => error.into(),
         }
     }
@@ -273,7 +284,8 @@ impl From<DescribeError> for Problem {
         match error {
             DescribeError::Gone => Self::not_found("recording"),
             DescribeError::Overtaken => Self::new(StatusCode::CONFLICT, error.to_string()),
-            DescribeError::TooLong(_) | DescribeError::NoParticipant => Self::malformed(error.to_string()),
+            DescribeError::TooLong(_) => Self::malformed(error.to_string()),
+            DescribeError::NoParticipant => Self::field("participant", "Worn by", error),
             DescribeError::Catalog(error) => error.into(),
         }
     }

@@ -76,7 +76,10 @@ pub async fn auth(admin: Admin, State(app): State<App>, headers: HeaderMap) -> R
         let path = uri.as_bytes().split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
         // A path that cannot be read is still a question.
         let path = std::str::from_utf8(path).map_err(|_| Problem::forbidden())?;
-        permit(&app, &admin, path, &headers).await?;
+        let target = permit(&app, &admin, path, &headers).await?;
+        // nginx asks with GET, whatever it was asked with itself.
+        let asked = headers.get("x-original-method").map_or(b"GET".as_slice(), HeaderValue::as_bytes);
+        note(&app, &admin, &target, asked).await;
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -85,10 +88,11 @@ pub async fn auth(admin: Admin, State(app): State<App>, headers: HeaderMap) -> R
 pub async fn deliver(admin: Admin, State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let target = permit(&app, &admin, request.uri().path(), request.headers()).await?;
     let place = app.limits.download()?;
+    note(&app, &admin, &target, request.method().as_str().as_bytes()).await;
     delivery::send(app.storage.layout().root().to_owned(), target.path(&app.storage), request, place).await
 }
 
-/// Says which file a path names, waits until it may be sent to this person, and notes that it is. A zip must hold every file
+/// Says which file a path names, and waits until it may be sent to this person. A zip must hold every file
 /// acknowledged before the question, and nothing that is left out now. A request that goes on with a download neither waits nor
 /// rolls, as long as the zip keeps the rule: it wants the rest of what it has begun.
 async fn permit(app: &App, admin: &Admin, path: &str, headers: &HeaderMap) -> Result<Target, Problem> {
@@ -98,7 +102,7 @@ async fn permit(app: &App, admin: &Admin, path: &str, headers: &HeaderMap) -> Re
     }
     match &target {
         Target::File(_, name) if !app.settings.now().privacy.sight(admin.role).sees(name) => return Err(Problem::kept_back()),
-        Target::File(..) => {}
+        Target::File(..) => drop(delivery::find(app.storage.layout().root().to_owned(), target.path(&app.storage)).await?),
         Target::Zip(dataset) => {
             let goes_on = delivery::goes_on(app.storage.layout().root().to_owned(), target.path(&app.storage), headers).await;
             if !(goes_on && app.roller.keeps_the_rule(*dataset).await?) {
@@ -106,8 +110,14 @@ async fn permit(app: &App, admin: &Admin, path: &str, headers: &HeaderMap) -> Re
             }
         }
     }
-    app.audit.note_once(&admin.name, Action::Downloaded, target.dataset(), target.what()).await;
     Ok(target)
+}
+
+/// Notes that somebody takes a file home: whoever asks for the head alone does not.
+async fn note(app: &App, admin: &Admin, target: &Target, method: &[u8]) {
+    if method == b"GET" {
+        app.audit.note_once(&admin.name, Action::Downloaded, target.dataset(), target.what()).await;
+    }
 }
 
 async fn wait_for(dataset: DatasetId, app: &App) -> Result<(), Problem> {

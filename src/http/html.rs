@@ -102,6 +102,16 @@ pub mod filters {
         Ok(human_time((millis + unit / 2) / unit * unit / 1000))
     }
 
+    /// A number as `1,234`.
+    pub fn grouped(number: u64) -> String {
+        let (digits, mut text) = (number.to_string(), String::new());
+        for (at, digit) in digits.chars().enumerate() {
+            text.extend((at > 0 && (digits.len() - at).is_multiple_of(3)).then_some(','));
+            text.push(digit);
+        }
+        text
+    }
+
     /// A time as ISO 8601 has it, UTC.
     pub fn iso(millis: i64) -> String {
         Timestamp::from_millisecond(millis).unwrap_or_default().to_string()
@@ -140,7 +150,7 @@ pub mod filters {
 
 #[cfg(test)]
 mod tests {
-    use super::filters::{human_age, human_bytes, human_time};
+    use super::filters::{grouped, human_age, human_bytes, human_time};
 
     #[test]
     fn ages_are_readable() {
@@ -157,6 +167,13 @@ mod tests {
         }
         for (seconds, text) in [(0, "0 seconds"), (47 * 3600 + 3599, "47 hours"), (48 * 3600, "2 days"), (299, "4 minutes")] {
             assert_eq!(human_time(seconds), text);
+        }
+    }
+
+    #[test]
+    fn numbers_are_readable() {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (12_345, "12,345"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(number), text);
         }
     }
 

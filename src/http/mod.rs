@@ -4,6 +4,7 @@ mod admin;
 mod argon;
 mod assets;
 mod auth;
+mod deeds;
 mod delivery;
 mod device;
 mod drawing;
@@ -23,7 +24,7 @@ mod state;
 use axum::{
     Router,
     extract::Request,
-    middleware::{Next, from_fn, map_response},
+    middleware::{Next, from_fn, from_fn_with_state, map_response},
     response::IntoResponse,
     routing::{MethodRouter, any, delete, get, post},
 };
@@ -38,6 +39,7 @@ pub use self::{
 };
 use self::{
     admin::{alerts, audit, devices, front, live, missing, participants, quarantine, recordings, requests, settings, trash},
+    deeds::to_its_end,
     error::{Problem, in_a_page, in_json, in_the_callers_voice, in_the_wires_voice},
     observe::{route_of, with_its_route},
 };
@@ -53,8 +55,8 @@ pub fn router(app: App) -> Router {
         .fallback(gatekeeper::fallback)
         .layer(from_fn(in_the_callers_voice))
         // These have a voice of their own.
-        .merge(api())
-        .merge(pages())
+        .merge(api(app.clone()))
+        .merge(pages(app.clone()))
         .layer(from_fn(with_its_route))
         .merge(watch())
         .with_state(app)
@@ -90,7 +92,7 @@ async fn to_a_watch(request: Request, next: Next) -> impl IntoResponse {
 }
 
 /// What scripts of researchers and operators call.
-fn api() -> Router<App> {
+fn api(app: App) -> Router<App> {
     Router::new()
         .route("/api/v1/requests", get(requests::list))
         .route("/api/v1/requests/{id}", delete(requests::deny))
@@ -120,13 +122,14 @@ fn api() -> Router<App> {
         .route("/api/v1/quarantine", get(quarantine::list))
         .route("/api/v1/quarantine/{id}/release", post(quarantine::release))
         .route("/api/v1/quarantine/{id}/discard", post(quarantine::discard))
+        .layer(from_fn_with_state(app, to_its_end))
         .layer(map_response(in_json))
         .layer(map_response(gatekeeper::no_store))
         .layer(CsrfLayer::new())
 }
 
 /// What researchers and operators see.
-fn pages() -> Router<App> {
+fn pages(app: App) -> Router<App> {
     Router::new()
         .route("/", get(front::page))
         .route("/tokenauth/check/", get(requests::page))
@@ -176,6 +179,7 @@ fn pages() -> Router<App> {
         .route("/settings/preview", post(settings::preview))
         .route("/settings/edit", post(settings::edit))
         .route("/settings/save", post(settings::save))
+        .layer(from_fn_with_state(app, to_its_end))
         .layer(map_response(in_a_page))
         .layer(map_response(gatekeeper::no_store))
         .layer(CsrfLayer::new())

@@ -103,12 +103,15 @@ impl Participants {
         Ok(id)
     }
 
-    /// Gives a participant another label and note.
+    /// Gives a participant another label and note. Returns which of the two are other ones now.
     ///
     /// # Errors
     /// [`ParticipantError`].
-    pub async fn change(&self, id: ParticipantId, label: &Tag, note: &str) -> Result<(), ParticipantError> {
-        self.enrolled(self.catalog.relabel(id, label, &checked(note)?).await?)
+    pub async fn change(&self, id: ParticipantId, label: &Tag, note: &str) -> Result<Vec<&'static str>, ParticipantError> {
+        let (before, note) = (self.catalog.participant(id).await?.ok_or(ParticipantError::Gone)?, checked(note)?);
+        self.enrolled(self.catalog.relabel(id, label, &note).await?)?;
+        let is_new = [(before.label != *label, "label"), (before.note != note, "note")];
+        Ok(is_new.into_iter().filter_map(|(is_new, field)| is_new.then_some(field)).collect())
     }
 
     /// Deletes a participant and its spans, unless a person assigned recordings to it.

@@ -1,7 +1,10 @@
 //! Browsing: what is here. Each look first lets the catalog mark what was acknowledged, so that a file is listed as soon as its
 //! watch was told that it is safe.
 
-use std::{collections::HashMap, time::SystemTime};
+use std::{
+    collections::{HashMap, HashSet},
+    time::SystemTime,
+};
 
 use super::Recordings;
 use crate::{
@@ -12,6 +15,9 @@ use crate::{
     ids::{DatasetId, ParticipantId, Tag},
 };
 
+/// Nobody counts further what a search finds: one more is not told from many, and a page must not wait for it.
+const MOST_COUNTED: u32 = 1000;
+
 /// What is here in all.
 #[derive(Debug, Clone, Copy)]
 pub struct Totals {
@@ -21,6 +27,15 @@ pub struct Totals {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+}
+
+/// How many a search finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// So many.
+    Exactly(u64),
+    /// More than somebody counts.
+    MoreThan(u64),
 }
 
 /// A dataset in a list.
@@ -94,6 +109,30 @@ impl Recordings {
         Ok(found.into_iter().map(&mut listed).collect())
     }
 
+    /// Those of some datasets of which there is anything that a zip is to hold.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn with_zip(&self, datasets: impl Iterator<Item = DatasetId>) -> Result<HashSet<DatasetId>, CatalogError> {
+        let (sight, mut found) = (self.settings.now().privacy.in_zips(), HashSet::new());
+        for dataset in datasets {
+            if self.catalog.has_file_to_zip(dataset, &sight).await? {
+                found.insert(dataset);
+            }
+        }
+        Ok(found)
+    }
+
+    /// How many datasets a filter lets through.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn count(&self, filter: &DatasetFilter, sort: Sort) -> Result<Found, CatalogError> {
+        let count = self.catalog.count(filter, sort, MOST_COUNTED + 1).await?;
+        let most = u64::from(MOST_COUNTED);
+        Ok(if count > most { Found::MoreThan(most) } else { Found::Exactly(count) })
+    }
+
     /// The uuids of the datasets that a filter lets through, at most `most`.
     ///
     /// # Errors
@@ -110,12 +149,13 @@ impl Recordings {
         self.catalog.arrivals(since).await
     }
 
-    /// Recordings whose zip could not be made, at most `most`.
+    /// Recordings whose zip could not be made, at most `most`. One that failed under another rule of privacy is rolled anew, and its
+    /// page does not say why it failed then.
     ///
     /// # Errors
     /// [`CatalogError`].
     pub async fn with_failed_zips(&self, most: u32) -> Result<Vec<DatasetId>, CatalogError> {
-        self.catalog.with_failed_zips(most).await
+        self.catalog.with_failed_zips(&self.settings.now().privacy.rule(), most).await
     }
 
     /// What a filter may be chosen from.

@@ -68,6 +68,14 @@ impl Recordings {
 }
 
 impl Collection {
+    /// The recordings of which it holds something.
+    #[must_use]
+    pub fn datasets(&self) -> Vec<DatasetId> {
+        let mut datasets: Vec<_> = self.files.iter().map(|(dataset, _)| *dataset).collect();
+        datasets.dedup();
+        datasets
+    }
+
     /// Bytes of the whole zip.
     #[must_use]
     pub fn length(&self) -> u64 {

@@ -4,7 +4,7 @@ use std::io;
 
 use super::{ReceiveError, Recordings, turns};
 use crate::{
-    catalog::{CatalogError, FileRow, Held, Whereabouts},
+    catalog::{CatalogError, FileRow, Held, HeldKey, Whereabouts},
     config::Role,
     ids::{FileId, FileName},
 };
@@ -12,7 +12,7 @@ use crate::{
 /// The quarantine, as somebody may see it.
 #[derive(Debug, Clone)]
 pub struct Quarantined {
-    /// The newest files.
+    /// Files of one page, the newest first.
     pub files: Vec<FileRow>,
     /// How many there are in all.
     pub total: u64,
@@ -44,14 +44,14 @@ impl From<CatalogError> for DecideError {
 }
 
 impl Recordings {
-    /// The files in quarantine that somebody of this role may see, newest first, at most `most`.
+    /// The files in quarantine that somebody of this role may see, newest first, behind `after`, at most `most`.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn quarantined(&self, role: Role, most: u32) -> Result<Quarantined, CatalogError> {
+    pub async fn quarantined(&self, role: Role, after: Option<HeldKey>, most: u32) -> Result<Quarantined, CatalogError> {
         self.catalog.flush().await?;
         let sight = self.settings.now().privacy.sight(role);
-        let (files, kept_back) = self.catalog.held(most, |name| sight.sees(name)).await?;
+        let (files, kept_back) = self.catalog.held(after, most, |name| sight.sees(name)).await?;
         Ok(Quarantined { files, total: self.catalog.count_held().await?, kept_back })
     }
 

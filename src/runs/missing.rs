@@ -123,6 +123,15 @@ impl Missing {
         self.silent.len() + self.skipped.len() + self.unfinished.len()
     }
 
+    /// Whether this is missing.
+    pub(super) fn names(&self, kind: MissingKind, subject: &str) -> bool {
+        match kind {
+            MissingKind::Silent => self.silent.iter().any(|item| item.subject() == subject),
+            MissingKind::Skipped => self.skipped.iter().any(|item| item.subject() == subject),
+            MissingKind::Unfinished => self.unfinished.iter().any(|item| item.subject() == subject),
+        }
+    }
+
     /// Looks what is missing at the moment: a device a question, so that others come in between.
     pub(super) async fn look(catalog: &Catalog, past: &mut Past, settings: &MissingConfig, now: Millis) -> Result<Self, CatalogError> {
         let mut missing = Self { looked_at: now, ..Self::default() };

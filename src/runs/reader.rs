@@ -79,13 +79,17 @@ impl Reader {
         Ok(calendar(from, to - 1, &self.catalog.run_spans(device, from, to).await?))
     }
 
-    /// Says that something is known to be missing: it is told no more.
+    /// Says that something is known to be missing: it is told no more. `false` if it was not missing at the last look.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn settle(&self, kind: MissingKind, subject: &str, who: &str) -> Result<(), CatalogError> {
+    pub async fn settle(&self, kind: MissingKind, subject: &str, who: &str) -> Result<bool, CatalogError> {
+        if !self.missing().names(kind, subject) {
+            return Ok(false);
+        }
         self.catalog.settle(kind.as_str(), subject, who).await?;
-        self.look().await
+        self.look().await?;
+        Ok(true)
     }
 
     /// Looks what is missing. When this returns, [`Reader::missing`] knows everything that was said before.
@@ -341,8 +345,12 @@ mod tests {
         tokio::time::timeout(Duration::from_secs(30), looked).await.expect("a look in time");
         let missing = reader.missing();
         assert_eq!((missing.count(), missing.skipped[0].first, missing.skipped[0].last), (1, 6, 6));
-        reader.settle(MissingKind::Skipped, &missing.skipped[0].subject(), "ada").await.expect("settled");
+        let subject = missing.skipped[0].subject();
+        for (kind, is_missing) in [(MissingKind::Unfinished, false), (MissingKind::Skipped, true), (MissingKind::Skipped, false)] {
+            assert_eq!(reader.settle(kind, &subject, "ada").await.expect("an answer"), is_missing, "{kind:?}");
+        }
         assert_eq!(reader.missing().count(), 0);
+        assert_eq!(house.made.texts("SELECT kind AS c FROM settled").await, [Some("skipped".to_owned())]);
         house.end().await;
     }
 }

@@ -124,7 +124,7 @@ fn mail_to(sink: &SmtpSink) -> impl FnOnce(&mut Config) {
 
 fn post_to(hook: &Hook) -> impl FnOnce(&mut Config) {
     let url = format!("http://{}/hook?of=study", hook.address);
-    move |config| config.alerts.webhook_url = url
+    move |config| config.alerts.webhook_url = Secret::new(url)
 }
 
 fn count(mails: &[String], what: &str) -> usize {
@@ -316,7 +316,7 @@ async fn ntfy_gets_a_text_and_its_headers() {
     let certificate = TestCertificate::new();
     let hook = Hook::start_with(&[], Some(certificate.clone())).await;
     let rig = Rig::start_believing(vec![&certificate], Duration::from_secs(20), |config| {
-        config.alerts.webhook_url = format!("https://{}/study", hook.address);
+        config.alerts.webhook_url = Secret::new(format!("https://{}/study", hook.address));
         config.alerts.webhook_format = WebhookFormat::Ntfy;
         config.alerts.webhook_secret = Secret::new("tk_of_the_tests");
     })
@@ -452,7 +452,7 @@ async fn a_server_that_is_not_there_is_named() {
     let rig = Rig::start(|config| {
         config.alerts.mail_to = vec!["one@study.example".to_owned()];
         (config.alerts.smtp_host, config.alerts.smtp_port) = ("127.0.0.1".to_owned(), gone.port().into());
-        config.alerts.webhook_url = format!("http://{gone}/topic-that-nobody-may-know");
+        config.alerts.webhook_url = Secret::new(format!("http://{gone}/topic-that-nobody-may-know"));
     })
     .await;
     for channel in [Channel::Mail, Channel::Webhook] {

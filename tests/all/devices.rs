@@ -58,7 +58,7 @@ async fn a_name_stands_wherever_the_alias_stood() {
     assert_eq!(patch(&researcher, &id, json!({"name": ""})).await.json::<Value>().await.expect("json")["watch"], "kitchen");
     let device = patch(&researcher, &id, json!({"silent_hours": null})).await.json::<Value>().await.expect("json");
     assert_eq!((&device["note"], &device["silent_hours"]), (&json!("strap\ntorn"), &Value::Null));
-    assert!(text(&researcher, pages[1]).await.contains("edited: <bdi>name, note and silence</bdi>"));
+    assert!(text(&researcher, pages[1]).await.contains("edited: <bdi>name, note, silence</bdi>"));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use reqwest::Response;
 use serde_json::{Value, json};
 
-use crate::support::{House, Researcher, raw, until};
+use crate::support::{House, Researcher, WatchedDisk, raw, until};
 
 const EVENTS: &str = "/tokenauth/check/events";
 
@@ -107,6 +107,37 @@ async fn a_page_that_is_open_is_told_of_everything_that_becomes_of_a_request() {
     let id = id_of(&researcher, "three").await;
     assert_eq!(researcher.post(&format!("/api/v1/requests/{id}/block")).await, 204);
     is_told("it is blocked").await;
+}
+
+/// Between its numbers and its list somebody asks: the page must be told so, or it stands there with an old number.
+#[tokio::test]
+async fn the_first_page_is_as_old_as_the_oldest_of_what_it_shows() {
+    let disk = WatchedDisk::new();
+    let house = House::start_with(std::sync::Arc::clone(&disk) as _, |_| {}).await;
+    let researcher = house.researcher();
+    let front = async |researcher: Researcher| {
+        let page = researcher.get("/").await.text().await.expect("text");
+        page.split("data-seen=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a number").to_owned()
+    };
+    let before = front(researcher.clone()).await;
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let (began, is_slow) = std::sync::mpsc::channel();
+    let slow = std::thread::spawn(move || {
+        let _guard = disk.free.lock().expect("free");
+        began.send(()).expect("waited for");
+        released.recv()
+    });
+    is_slow.recv().expect("held");
+    let page = tokio::spawn(front(researcher.clone()));
+    // The page asks the disk meanwhile, which does not answer.
+    for _ in 0..50 {
+        researcher.get("/api/v1/devices").await;
+    }
+    researcher.poll("w").await;
+    drop(release);
+    assert_eq!(page.await.expect("a page"), before);
+    assert_ne!(front(researcher).await, before);
+    slow.join().expect("no panic").expect_err("nothing was sent");
 }
 
 #[tokio::test]

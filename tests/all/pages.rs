@@ -140,6 +140,47 @@ async fn a_refusal_is_a_page_to_a_browser_and_json_to_a_script() {
     }
 }
 
+/// A person knows a field by what stands beside it, and a script by its name.
+#[tokio::test]
+async fn a_refused_field_is_called_what_it_is_called_on_the_page() {
+    let house = House::start().await;
+    let uuid = house.watch("w").await.new_dataset().await;
+    let researcher = house.researcher();
+    let device = researcher.json("/api/v1/devices").await[0]["id"].as_str().expect("an id").to_owned();
+    let participant =
+        researcher.request("POST", "/api/v1/participants").json(&serde_json::json!({"label": "P01"})).send().await.expect("an answer");
+    let participant = participant.json::<serde_json::Value>().await.expect("json")["id"].as_str().expect("an id").to_owned();
+    let (device, recording, participant) =
+        (format!("/device/{device}/"), format!("/recording/{uuid}/"), format!("/participant/{participant}/"));
+    for (page, step, fields, label, sentence) in [
+        (&*device, "describe", "silent_hours=soon", "Missed after so many hours of silence", "write a whole number of hours"),
+        (&device, "describe", "silent_hours=9999", "Missed after so many hours of silence", "write a whole number of hours"),
+        (&recording, "say", "tag=a,b", "Tag", "it holds a comma"),
+        (&recording, "say", "verdict=good", "Verdict", "not a verdict"),
+        (&recording, "say", "participant=x", "Worn by", "not a participant"),
+        (&recording, "say", "participant=67e55044-10b1-426f-9247-bb680e5fe0c8", "Worn by", "there is none of this id"),
+        (&participant, "describe", "label=", "Label", "it is empty"),
+        (&participant, "spans", "device=w&from=soon", "First day", "not a day"),
+        (&participant, "spans", "device=w&from=2024-01-01&until=soon", "Last day", "not a day"),
+        ("/recording/list/", "?from=soon", "", "Begun from (UTC)", "write a day"),
+        ("/recording/list/", "?to=soon", "", "until", "write a day"),
+        ("/recording/list/", "?sort=up", "", "Order", "write one of"),
+        ("/audit/", "?action=dance", "", "What", "choose one"),
+        ("/device/list/", "?state=gone", "", "State", "write in or revoked"),
+    ] {
+        let form = researcher.get(page).await.text().await.expect("text");
+        assert!(form.contains(&format!("\">{label}")), "{page} has no {label}");
+        let method = if fields.is_empty() { "GET" } else { "POST" };
+        let request = researcher.request(method, &format!("{page}{step}")).header("content-type", "application/x-www-form-urlencoded");
+        let answer = request.body(fields).send().await.expect("an answer");
+        assert_eq!(answer.status(), 400, "{page}{step} {fields}");
+        let said = answer.text().await.expect("text");
+        assert!(said.contains(&format!("{label}: {sentence}")), "{page}{step} {fields}: {said}");
+    }
+    let script = researcher.get("/api/v1/datasets?from=soon").await.text().await.expect("text");
+    assert!(script.contains("\"from: write a day"), "{script}");
+}
+
 #[tokio::test]
 async fn paging_keeps_the_search_and_the_device() {
     let house = House::start().await;

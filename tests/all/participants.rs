@@ -124,6 +124,52 @@ async fn what_a_person_assigned_stays_and_keeps_its_participant() {
 }
 
 #[tokio::test]
+async fn what_a_person_assigned_can_be_left_to_the_days_again() {
+    let house = House::start().await;
+    let researcher = house.researcher();
+    let watch = house.watch("kitchen").await;
+    let (one, _) = (enrol(&researcher, "P01").await, enrol(&researcher, "P02").await);
+    wear(&researcher, &one, "kitchen", "2024-03-05", None).await;
+    let (within, before) = (recording(&watch, 1, "2024-03-05T12:00").await, recording(&watch, 2, "2024-03-04T12:00").await);
+    is_of(&researcher, &within, Some("P01")).await;
+    is_of(&researcher, &before, None).await;
+    let text = async |path: &str| researcher.get(path).await.text().await.expect("text");
+    let days = "<option value=\"days\" selected>as the days say</option>";
+    let list = text("/recording/list/").await;
+    assert!(list.contains("<select id=\"bulk-participant\" name=\"participant\"><option value=\"\">"), "nobody is chosen yet");
+    let bulk = format!("/recording/bulk?uuid={within}&uuid={before}");
+    for way in ["JSON", "page", "bulk"] {
+        for uuid in [&within, &before] {
+            let path = format!("/api/v1/datasets/{uuid}");
+            assert_eq!(status(&researcher, "PATCH", &path, json!({"participant": "none"})).await, 200);
+            assert_eq!(researcher.dataset(uuid).await["participant_by_hand"], true);
+            assert!(!text(&format!("/recording/{uuid}/")).await.contains(days));
+        }
+        let post = async |path: &str, body: String| {
+            let request = researcher.request("POST", path).header("content-type", "application/x-www-form-urlencoded").body(body);
+            request.send().await.expect("an answer").status().as_u16()
+        };
+        for uuid in [&within, &before] {
+            match way {
+                "JSON" => {
+                    let path = format!("/api/v1/datasets/{uuid}");
+                    assert_eq!(status(&researcher, "PATCH", &path, json!({"participant": "days"})).await, 200);
+                }
+                "page" => assert_eq!(post(&format!("/recording/{uuid}/say"), "participant=days".to_owned()).await, 303),
+                _ => {
+                    let (path, query) = bulk.split_once('?').expect("a query");
+                    assert_eq!(post(path, format!("{query}&act=participant&participant=days")).await, 303);
+                }
+            }
+            assert_eq!(researcher.dataset(uuid).await["participant_by_hand"], false, "{way}");
+            assert!(text(&format!("/recording/{uuid}/")).await.contains(days));
+        }
+        assert_eq!(researcher.dataset(&within).await["participant"]["label"], "P01", "{way}");
+        assert_eq!(researcher.dataset(&before).await["participant"], json!(null), "{way}");
+    }
+}
+
+#[tokio::test]
 async fn everything_can_be_done_on_the_page() {
     let house = House::start().await;
     let researcher = house.researcher();
@@ -152,8 +198,7 @@ async fn everything_can_be_done_on_the_page() {
     assert_eq!(post(end, "until=2024-03-05").await.status(), 303);
     let device = researcher.json("/api/v1/devices").await[0]["id"].as_str().expect("an id").to_owned();
     let shown = text(&format!("/device/{device}/")).await;
-    assert!(shown.contains("<bdi>P01</bdi>") && shown.contains("2024-03-05") && !shown.contains("worn until"), "{shown}");
-    assert!(text(&page).await.contains("worn until 2024-03-05"), "with the participant it is forgotten");
+    assert!(shown.contains("<bdi>P01</bdi>") && shown.contains("2024-03-05") && shown.contains("worn until 2024-03-05"), "{shown}");
     assert_eq!(post(&end.replace("/end", "/delete"), "").await.status(), 303);
     assert_eq!(post(&end.replace("/end", "/delete"), "").await.status(), 404);
     assert_eq!(post(&format!("{page}describe"), "label=P-1&note=").await.status(), 303);

@@ -1,9 +1,14 @@
 //! The desk of recordings: found, judged, tagged, described, taken home together; and what makes no sense is refused.
 
+use std::collections::HashSet;
+
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::support::{House, Researcher, contents, sha256, until};
+
+/// How a script is refused.
+const REFUSED: (StatusCode, &str) = (StatusCode::BAD_REQUEST, "application/problem+json");
 
 /// A house with some recordings of one file each.
 async fn with_recordings(names: &[&str]) -> (House, Vec<String>) {
@@ -122,6 +127,7 @@ async fn what_makes_no_sense_is_refused_with_a_sentence() {
         &[("act", "verdict"), ("verdict", "good"), ("uuid", uuid)],
         &[("act", "verdict"), ("verdict", "usable"), ("reason", &long), ("uuid", uuid)],
         &[("act", "participant"), ("participant", "me"), ("uuid", uuid)],
+        &[("act", "participant"), ("participant", ""), ("uuid", uuid)],
         &[("act", "tag"), ("tag", "t"), ("uuid", "nonsense")],
         &[("act", "tag"), ("tag", "t"), ("which", "all"), ("search", "from=nonsense")],
         &[("act", "tag"), ("tag", "t"), ("which", "all"), ("search", "q=finds-nothing")],
@@ -138,8 +144,9 @@ async fn what_makes_no_sense_is_refused_with_a_sentence() {
     ] {
         assert_eq!(form(&researcher, &describe, fields).await.status(), StatusCode::BAD_REQUEST, "{:?}", fields[0]);
     }
-    for (change, status) in [(json!({"title": "t"}), 400), (json!({"colour": "red"}), 422), (json!({"tags": ["a,b"]}), 400)] {
-        assert_eq!(patch(&researcher, uuid, change).await.status().as_u16(), status);
+    for change in [json!({"title": "t"}), json!({"colour": "red"}), json!({"tags": ["a,b"]}), json!({"title": 7}), json!("title")] {
+        let answer = patch(&researcher, uuid, change.clone()).await;
+        assert_eq!((answer.status(), answer.headers()["content-type"].to_str().expect("text")), REFUSED, "{change}");
     }
     let nowhere = "67e55044-10b1-426f-9247-bb680e5fe0c8";
     assert_eq!(
@@ -148,6 +155,77 @@ async fn what_makes_no_sense_is_refused_with_a_sentence() {
     );
     assert_eq!(form(&researcher, &format!("/recording/{nowhere}/describe"), &[("revision", "0")]).await.status(), StatusCode::NOT_FOUND);
     assert_eq!(researcher.dataset(uuid).await["revision"], 0);
+}
+
+/// A field that is misspelt would find everything, and everything be deleted.
+#[tokio::test]
+async fn a_search_with_a_field_that_nobody_knows_changes_nothing() {
+    let (house, uuids) = with_recordings(&["attic", "bath"]).await;
+    let researcher = house.researcher();
+    for fields in [[("which", "all"), ("search", "tga=pilot")], [("which", "all"), ("serach", "tag=pilot")]] {
+        let (delete, name) = ([&fields[..], &[("act", "delete")]].concat(), if fields[1].0 == "search" { "tga" } else { "serach" });
+        let answer = form(&researcher, "/recording/bulk", &delete).await;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{fields:?}");
+        assert!(answer.text().await.expect("text").contains(name), "{fields:?}");
+        let query = fields.map(|(name, value)| format!("{name}={}", percent(value))).join("&");
+        assert_eq!(researcher.get(&format!("/api/v1/datasets.zip?{query}")).await.status(), StatusCode::BAD_REQUEST, "{fields:?}");
+    }
+    assert_eq!(found(&researcher, "sort=oldest").await, uuids);
+}
+
+#[tokio::test]
+async fn a_change_leaves_what_it_does_not_name() {
+    let (house, uuids) = with_recordings(&["attic"]).await;
+    let researcher = house.researcher();
+    for (change, said) in [
+        (json!({"verdict": "doubtful", "reason": "cut short"}), json!(["doubtful", "cut short"])),
+        (json!({"verdict": "unusable"}), json!(["unusable", "cut short"])),
+        (json!({"reason": "no sound"}), json!(["unusable", "no sound"])),
+        (json!({"reason": ""}), json!(["unusable", ""])),
+        (json!({"reason": "why not"}), json!(["unusable", "why not"])),
+        (json!({"tags": []}), json!(["unusable", "why not"])),
+        (json!({"verdict": "none"}), json!([null, ""])),
+    ] {
+        let changed: Value = patch(&researcher, &uuids[0], change.clone()).await.json().await.expect("json");
+        assert_eq!(json!([changed["verdict"], changed["verdict_reason"]]), said, "{change}");
+    }
+    assert_eq!(patch(&researcher, &uuids[0], json!({"reason": "of no verdict"})).await.status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_change_that_is_refused_is_refused_as_a_whole() {
+    let (house, uuids) = with_recordings(&["attic"]).await;
+    let (researcher, uuid) = (house.researcher(), &uuids[0]);
+    let before = researcher.dataset(uuid).await;
+    let nobody = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+    for (wrong, status) in [
+        (json!({"revision": 0, "title": "Noon", "participant": nobody}), 400),
+        (json!({"revision": 0, "title": "Noon", "verdict": "usable", "reason": "x".repeat(10_000)}), 400),
+        (json!({"revision": 0, "title": "a\nb", "verdict": "usable"}), 400),
+        (json!({"revision": 7, "title": "Noon", "verdict": "usable", "tags": ["t"]}), 409),
+        (json!({"verdict": "usable", "participant": nobody}), 400),
+    ] {
+        assert_eq!(patch(&researcher, uuid, wrong.clone()).await.status().as_u16(), status, "{wrong}");
+        let after = researcher.dataset(uuid).await;
+        for field in ["title", "revision", "verdict", "tags"] {
+            assert_eq!(after[field], before[field], "{wrong}");
+        }
+    }
+    let said = [("verdict", "usable"), ("participant", nobody)];
+    assert_eq!(form(&researcher, &format!("/recording/{uuid}/say"), &said).await.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(researcher.dataset(uuid).await["verdict"], Value::Null);
+}
+
+#[tokio::test]
+async fn whoever_writes_is_overtaken_by_what_is_written_and_by_nothing_else() {
+    let (house, uuids) = with_recordings(&["attic"]).await;
+    let (researcher, uuid) = (house.researcher(), &uuids[0]);
+    let said = [("verdict", "usable"), ("tag", "pilot"), ("participant", "none")];
+    assert_eq!(form(&researcher, &format!("/recording/{uuid}/say"), &said).await.status(), StatusCode::SEE_OTHER);
+    let fields = [("revision", "0"), ("title", "Noon"), ("description", "")];
+    for status in [StatusCode::SEE_OTHER, StatusCode::CONFLICT] {
+        assert_eq!(form(&researcher, &format!("/recording/{uuid}/describe"), &fields).await.status(), status);
+    }
 }
 
 #[tokio::test]
@@ -173,6 +251,57 @@ async fn the_list_as_csv_holds_no_formula() {
     let rows: Vec<_> = rows.records().map(|row| row.expect("a row")).collect();
     assert_eq!((rows.len(), &rows[0][0], &rows[0][1], &rows[0][2]), (2, uuids[0].as_str(), "'@SUM(A1)", "'=cmd"));
     assert_eq!((&rows[1][2], &rows[1][13]), ("plain, \"quoted\"", "1"));
+}
+
+#[tokio::test]
+async fn a_list_as_csv_has_no_end_before_its_end() {
+    let house = House::start().await;
+    let researcher = house.researcher();
+    assert_eq!(researcher.get("/recording/list/").await.status(), StatusCode::OK);
+    house
+        .change_catalog(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100001) \
+             INSERT INTO datasets (uuid, created_at, updated_at, number) SELECT printf('00000000-0000-4000-8000-%012x', i), i / 7, 0, i FROM n; \
+             INSERT INTO audit (at, who, action, subject, detail) SELECT 0, 'eve', 'judged', uuid, '' FROM datasets",
+        )
+        .await;
+    // Many begun at the same time: a page ends between them.
+    for path in ["/recording/list.csv?sort=date", "/audit.csv?who=eve"] {
+        let text = researcher.get(path).await.text().await.expect("all of it");
+        let uuids: HashSet<_> = text.lines().filter_map(|line| line.split(',').find(|cell| cell.starts_with("00000000-"))).collect();
+        assert_eq!((text.lines().count(), uuids.len()), (100_002, 100_001), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_says_how_many_are_found() {
+    let house = House::start().await;
+    let researcher = house.researcher();
+    assert_eq!(researcher.get("/recording/list/").await.status(), StatusCode::OK);
+    let says = async |query: &str, number: &str| {
+        let page = researcher.get(&format!("/recording/list/?{query}")).await.text().await.expect("text");
+        assert!(page.contains(&format!("<p>{number}.</p>")), "{query}: {number}");
+    };
+    house
+        .change_catalog(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1002) \
+             INSERT INTO datasets (uuid, created_at, updated_at, number, verdict) SELECT printf('00000000-0000-4000-8000-%012x', i), 0, 0, i, \
+             CASE i WHEN 7 THEN 'usable' END FROM n",
+        )
+        .await;
+    for (query, number) in [
+        ("", "1,002 recordings"),
+        ("sort=date", "1,002 recordings"),
+        ("participant=none", "More than 1,000 recordings"),
+        ("verdict=none&sort=oldest&after=200.200", "More than 1,000 recordings"),
+        ("verdict=usable", "1 recording"),
+    ] {
+        says(query, number).await;
+    }
+    house.change_catalog("UPDATE datasets SET verdict = 'doubtful' WHERE number BETWEEN 10 AND 70").await;
+    for (query, number) in [("verdict=none", "940 recordings"), ("verdict=doubtful&after=20.20", "61 recordings")] {
+        says(query, number).await;
+    }
 }
 
 #[tokio::test]
@@ -226,6 +355,23 @@ async fn who_did_what_stands_in_the_trail() {
     assert!(page.contains("unusable: =1+1"));
     let logins = researcher.get("/audit.csv?action=failed+login").await.text().await.expect("text");
     assert!(logins.contains("wrong password") && logins.contains("no such user") && !logins.contains("mistake"), "{logins}");
+    // What is still here has a page.
+    let watch = researcher.json("/api/v1/devices").await[0]["id"].as_str().expect("an id").to_owned();
+    researcher.post(&format!("/device/{watch}/end-older-tokens")).await;
+    form(&researcher, "/missing/known", &[("kind", "silent"), ("subject", &format!("{watch}@5"))]).await;
+    house
+        .change_catalog(
+            "INSERT INTO audit (at, who, action, subject, detail) VALUES (0, 'eve', 'erased', '67e55044-10b1-426f-9247-bb680e5fe0c8', '')",
+        )
+        .await;
+    let trail = researcher.get("/audit/").await.text().await.expect("text");
+    for (linked, id) in
+        [(format!("/recording/{uuid}/"), uuid), (format!("/device/{watch}/"), &watch), (format!("/device/{watch}/"), &format!("{watch}@5"))]
+    {
+        assert!(trail.contains(&format!("<a href=\"{linked}\"><bdi>{id}</bdi></a>")), "{linked}: {trail}");
+        assert_eq!(researcher.get(&linked).await.status(), StatusCode::OK);
+    }
+    assert!(trail.contains("<td data-label=\"To what\" class=\"name\"><bdi>67e55044-10b1"), "{trail}");
     for nonsense in ["action=dance", "before=x"] {
         assert_eq!(researcher.get(&format!("/audit/?{nonsense}")).await.status(), StatusCode::BAD_REQUEST);
     }

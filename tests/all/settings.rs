@@ -198,6 +198,22 @@ async fn every_kind_of_field_can_be_changed() {
     assert_eq!((form["storage.extensions"].as_str(), form["zip.quiet_minutes"].as_str()), ("csv\nparquet\ndat", "6"));
 }
 
+/// Who knows the address may post there.
+#[tokio::test]
+async fn a_webhook_s_address_is_changed_and_never_shown() {
+    let running = Running::start();
+    for topic in ["the-first-topic", "another-topic", "the-first-topic"] {
+        let form = running.typed(&[("alerts.webhook_url", &format!("https://ntfy.example.org/{topic}"))]).await;
+        let preview = page(running.send("preview", &form).await, 200).await;
+        let saved = running.save(&fields(&preview)).await;
+        assert!(running.text().contains(topic), "{topic}");
+        let form = page(running.operator.get("/settings/").await, 200).await;
+        for page in [preview, saved, form] {
+            assert!(page.contains("alerts.webhook_url") && !page.contains("topic\"") && !page.contains("-topic"), "{page}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_wrong_value_is_told_at_its_field_and_what_was_typed_is_kept() {
     let running = Running::start();

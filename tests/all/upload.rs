@@ -160,6 +160,46 @@ async fn an_unlisted_extension_and_a_foreign_dataset_are_acknowledged_and_quaran
 }
 
 #[tokio::test]
+async fn a_full_quarantine_is_on_one_page_each_and_a_decision_comes_back_to_its_page() {
+    let house = House::start().await;
+    let watch = house.watch("w").await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, "a.exe", "1").await;
+    // Many came at the same time: a page ends between them.
+    house
+        .change_catalog(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 449) \
+             INSERT INTO files (id, dataset, device, sent_name, size, sha256, crc32, received_at, state, held) \
+             SELECT printf('00000000-0000-7000-8000-%012x', i * 7919 % 1009), dataset, device, 'b.exe', 1, sha256, crc32, i / 90, 'placed', held \
+             FROM n, files",
+        )
+        .await;
+    let researcher = house.researcher();
+    let (mut found, mut pages, mut next) = (Vec::new(), Vec::new(), String::new());
+    loop {
+        let page = researcher.json(&format!("/api/v1/quarantine?after={next}")).await;
+        assert_eq!(page["total"], 450);
+        found.extend(page["files"].as_array().expect("files").iter().map(|file| (file["received_at"].as_i64(), file["id"].to_string())));
+        let Some(key) = page["next"].as_str() else { break };
+        key.clone_into(&mut next);
+        pages.push(next.clone());
+        assert!(pages.len() < 5, "the pages do not end");
+    }
+    let mut each = found.clone();
+    each.sort_by(|one, other| other.0.cmp(&one.0).then(one.1.cmp(&other.1)));
+    each.dedup();
+    assert_eq!((pages.len(), found.len()), (2, 450));
+    assert_eq!(found, each, "the newest first, and each once");
+    let page = researcher.get(&format!("/quarantine/?after={}", pages[0])).await.text().await.expect("text");
+    let next = format!("rel=\"next\" href=\"/quarantine/?after={}\"", pages[1]);
+    assert!(page.contains(&next) && page.contains("450 files") && page.contains("First page"), "{page}");
+    let discard = page.split("action=\"").map(|rest| rest.split('"').next().unwrap_or_default()).find(|step| step.contains("/discard"));
+    let answer = researcher.request("POST", discard.expect("a form")).send().await.expect("an answer");
+    assert_eq!(answer.headers()["location"], format!("/quarantine/?after={}#discarded", pages[0]));
+    assert_eq!(researcher.get("/quarantine/?after=nonsense").await.status(), 400);
+}
+
+#[tokio::test]
 async fn what_arrives_and_what_is_released_is_zipped_before_anybody_asks() {
     let house = House::start().await;
     let watch = house.watch("w").await;

@@ -23,7 +23,7 @@ test('names full of HTML are shown as text and run nothing', async (t) => {
     '/recording/list/': identifier,
     [`/recording/${uuid}/`]: names[0],
     '/quarantine/': names[4],
-    [`/recording/list/?q=${encodeURIComponent('"><img src=x onerror=alert(6)>')}`]: 'Nothing found',
+    [`/recording/list/?q=${encodeURIComponent('"><img src=x onerror=alert(six)>')}`]: 'Nothing found',
   }
   for (const [address, text] of Object.entries(looksFor)) {
     await page.goto(address)

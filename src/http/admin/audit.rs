@@ -1,13 +1,16 @@
 //! The audit trail, for operators: who did what, as a page and as CSV.
 
+use std::collections::HashMap;
+
 use askama::Template;
 use axum::{extract::State, response::Response};
+use futures_util::stream;
 use serde::Deserialize;
 
 use super::{broken_key, cut, query_of, table};
 use crate::{
     audit::{Action, Audit},
-    catalog::{AuditEntry, AuditFilter},
+    catalog::{AuditEntry, AuditFilter, Subject},
     config::Settings,
     http::{
         auth::Operator,
@@ -20,8 +23,6 @@ use crate::{
 
 /// Entries on one page.
 const PAGE: u32 = 100;
-/// Entries in one CSV.
-const CSV_ROWS: u32 = 100_000;
 
 /// Which entries to show. Fields that are empty say nothing.
 #[derive(Default, Deserialize)]
@@ -40,7 +41,23 @@ pub struct AuditPage {
     search: Search,
     users: Vec<String>,
     entries: Vec<AuditEntry>,
+    subjects: HashMap<String, Subject>,
     next: Option<String>,
+}
+
+impl AuditPage {
+    /// The page of what an entry is about, if there is one.
+    fn address_of(&self, entry: &AuditEntry) -> Option<String> {
+        let id = entry.id();
+        if entry.action == Action::Configured.as_str() {
+            return Some("/settings/".to_owned());
+        }
+        Some(match self.subjects.get(id)? {
+            Subject::Recording => format!("/recording/{id}/"),
+            Subject::Device => format!("/device/{id}/"),
+            Subject::Participant => format!("/participant/{id}/"),
+        })
+    }
 }
 
 pub async fn page(
@@ -51,15 +68,27 @@ pub async fn page(
 ) -> Result<Page<AuditPage>, Problem> {
     let mut entries = audit.entries(&search.filter()?, PAGE + 1).await?;
     let next = cut(&mut entries, PAGE).map(|last| search.address("/audit/", Some(last.number)));
+    let subjects = audit.subjects(&entries).await?;
     let users = settings.now().users.iter().map(|user| user.name.clone()).collect();
-    Ok(Page(AuditPage { admin, search, users, entries, next }))
+    Ok(Page(AuditPage { admin, search, users, entries, subjects, next }))
 }
 
 /// The same as CSV, all of it.
 pub async fn csv(_: Operator, State(audit): State<Audit>, Params(search): Params<Search>) -> Result<Response, Problem> {
-    let entries = audit.entries(&search.filter()?, CSV_ROWS).await?;
-    let rows = entries.into_iter().map(|entry| [filters::iso(entry.at), entry.who, entry.action, entry.subject, entry.detail]);
-    table::send("audit.csv", ["at", "who", "action", "subject", "detail"], rows)
+    let rows = stream::try_unfold(search.filter()?, move |mut filter| {
+        let audit = audit.clone();
+        async move {
+            let entries = audit.entries(&filter, table::ROWS).await?;
+            let Some(last) = entries.last() else { return Ok(None) };
+            filter.before = Some(last.number);
+            Ok(Some((entries.into_iter().map(row).collect(), filter)))
+        }
+    });
+    table::send("audit.csv", ["at", "who", "action", "subject", "detail"], rows).await
+}
+
+fn row(entry: AuditEntry) -> [String; 5] {
+    [filters::iso(entry.at), entry.who, entry.action, entry.subject, entry.detail]
 }
 
 impl Search {
@@ -67,7 +96,7 @@ impl Search {
         let given = |text: &str| Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned);
         let known = |word: &String| Action::ALL.iter().any(|action| action.as_str() == word);
         if given(&self.action).is_some_and(|word| !known(&word)) {
-            return Err(Problem::malformed("action: choose one from the list"));
+            return Err(Problem::field("action", "What", "choose one from the list"));
         }
         let before = given(&self.before).map(|text| text.parse().map_err(|_| broken_key())).transpose()?;
         Ok(AuditFilter { who: given(&self.who), action: given(&self.action), subject: given(&self.subject), before })

@@ -64,8 +64,9 @@ struct Invitation {
 }
 
 pub async fn page(admin: Admin, State(app): State<App>, headers: HeaderMap) -> Result<Page<FrontPage>, Problem> {
-    let (totals, disk, counts) = (app.recordings.totals().await?, app.recordings.free_space().await?, app.recordings.counts().await?);
+    // Before the look: what changes meanwhile is looked at again.
     let seen = *app.handshake.changes().borrow();
+    let (totals, disk, counts) = (app.recordings.totals().await?, app.recordings.free_space().await?, app.recordings.counts().await?);
     let waiting = app.handshake.requests().await?.into_iter().filter(|open| open.request.granted_at.is_none()).collect();
     let came = came(&app.recordings).await?;
     let full_at = app.recordings.full_at(disk.bytes).await?.filter(|at| at - now() < FAR);

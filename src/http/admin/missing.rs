@@ -7,13 +7,14 @@ use axum::{Json, extract::State, http::StatusCode, response::Redirect};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    audit::{Action, Audit},
+    audit::Action,
     catalog::Millis,
     http::{
         error::Problem,
-        extract::Form,
+        extract::{Form, Sent},
         html::{Page, filters},
         passwords::Admin,
+        state::App,
     },
     ids::{DatasetId, DeviceId},
     runs::{Missing, MissingKind, Reader},
@@ -29,8 +30,9 @@ pub struct MissingPage {
     missing: Arc<Missing>,
 }
 
-/// Something that somebody says is known: of which kind, and which of them.
+/// Something that somebody says is known: of which kind, and which of them, as `GET` names it.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Known {
     kind: String,
     subject: String,
@@ -52,6 +54,8 @@ struct SilentView {
     name: String,
     since: Millis,
     allowed_ms: Millis,
+    /// What `known` takes; so below.
+    subject: String,
 }
 
 /// Runs that never came.
@@ -62,6 +66,7 @@ struct SkippedView {
     first: i64,
     last: i64,
     before: DatasetId,
+    subject: String,
 }
 
 /// A recording that stopped in the middle.
@@ -70,6 +75,7 @@ struct UnfinishedView {
     uuid: DatasetId,
     device: DeviceId,
     name: String,
+    subject: String,
 }
 
 pub async fn page(admin: Admin, State(reader): State<Reader>) -> Page<MissingPage> {
@@ -78,16 +84,27 @@ pub async fn page(admin: Admin, State(reader): State<Reader>) -> Page<MissingPag
 
 pub async fn json(_: Admin, State(reader): State<Reader>) -> Json<MissingView> {
     let missing = reader.missing();
-    let silent =
-        missing.silent.iter().map(|it| SilentView { device: it.device, name: it.name.clone(), since: it.since, allowed_ms: it.allowed });
+    let silent = missing.silent.iter().map(|it| SilentView {
+        device: it.device,
+        name: it.name.clone(),
+        since: it.since,
+        allowed_ms: it.allowed,
+        subject: it.subject(),
+    });
     let skipped = missing.skipped.iter().map(|it| SkippedView {
         device: it.device,
         name: it.name.clone(),
         first: it.first,
         last: it.last,
         before: it.before,
+        subject: it.subject(),
     });
-    let unfinished = missing.unfinished.iter().map(|it| UnfinishedView { uuid: it.uuid, device: it.device, name: it.name.clone() });
+    let unfinished = missing.unfinished.iter().map(|it| UnfinishedView {
+        uuid: it.uuid,
+        device: it.device,
+        name: it.name.clone(),
+        subject: it.subject(),
+    });
     Json(MissingView {
         looked_at: missing.looked_at,
         silent: silent.collect(),
@@ -97,22 +114,22 @@ pub async fn json(_: Admin, State(reader): State<Reader>) -> Json<MissingView> {
 }
 
 /// `POST /missing/known`: it is told no more.
-pub async fn known_on_page(admin: Admin, reader: State<Reader>, audit: State<Audit>, form: Form<Known>) -> Result<Redirect, Problem> {
-    known(admin, reader, audit, form).await.map(|_| Redirect::to("/missing/#known"))
+pub async fn known_on_page(admin: Admin, State(app): State<App>, Form(known): Form<Known>) -> Result<Redirect, Problem> {
+    settle(&app, &admin, &known).await?;
+    Ok(Redirect::to("/missing/#known"))
 }
 
 /// `POST /api/v1/missing/known`.
-pub async fn known(
-    admin: Admin,
-    State(reader): State<Reader>,
-    State(audit): State<Audit>,
-    Form(known): Form<Known>,
-) -> Result<StatusCode, Problem> {
-    let kind = MissingKind::from_text(&known.kind).ok_or_else(|| Problem::malformed("kind: silent, skipped or unfinished"))?;
-    if known.subject.is_empty() || known.subject.len() > 200 {
-        return Err(Problem::malformed("subject: the device or recording that it is about"));
-    }
-    reader.settle(kind, &known.subject, &admin.name).await?;
-    audit.note(&admin.name, Action::Settled, &known.subject, kind.as_str()).await;
+pub async fn known(admin: Admin, State(app): State<App>, Sent(known): Sent<Known>) -> Result<StatusCode, Problem> {
+    settle(&app, &admin, &known).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn settle(app: &App, admin: &Admin, Known { kind, subject }: &Known) -> Result<(), Problem> {
+    let kind = MissingKind::from_text(kind).ok_or_else(|| Problem::malformed("kind: silent, skipped or unfinished"))?;
+    if !app.reader.settle(kind, subject, &admin.name).await? {
+        return Err(Problem::new(StatusCode::NOT_FOUND, "this is not missing (any more); look again at what is"));
+    }
+    app.audit.note(&admin.name, Action::Settled, subject, kind.as_str()).await;
+    Ok(())
 }

@@ -25,11 +25,11 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// The longest text that a name or a note is searched for, in bytes: the catalog takes no longer pattern than 50,000.
 const MOST_SOUGHT: usize = 1000;
 
-/// The text that is searched for, if there is one.
-fn sought(text: &str) -> Result<Option<String>, Problem> {
+/// The text that is searched for, if there is one, from a field with this label.
+fn sought(label: &str, text: &str) -> Result<Option<String>, Problem> {
     let text = text.trim();
     if text.len() > MOST_SOUGHT {
-        return Err(Problem::malformed("q: what you search for is longer than 1,000 bytes; shorten it"));
+        return Err(Problem::field("q", label, "what you search for is longer than 1,000 bytes; shorten it"));
     }
     Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
 }

@@ -4,25 +4,48 @@ use std::collections::HashMap;
 
 use askama::Template;
 use axum::{Json, extract::State, http::StatusCode, response::Redirect};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::{broken_key, cut, query_of};
 use crate::{
     audit::Action,
-    catalog::{FileRow, Millis, Whereabouts},
+    catalog::{FileRow, HeldKey, Millis, Whereabouts},
     handshake::Handshake,
     http::{
         error::Problem,
-        extract::Id,
+        extract::{Id, Params},
         html::{Page, filters},
         passwords::Admin,
         state::App,
     },
     ids::{DatasetId, DeviceId, FileId},
-    recordings::{DecideError, Quarantined, Recordings},
+    recordings::{Quarantined, Recordings},
 };
 
-/// Files on the page; those behind them come when these are decided.
-const MOST: u32 = 200;
+/// Files on one page.
+const PAGE: u32 = 200;
+
+/// Which page.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct At {
+    after: String,
+}
+
+impl At {
+    fn key(&self) -> Result<Option<HeldKey>, Problem> {
+        let key = |text: &str| {
+            let (received_at, file) = text.split_once('.')?;
+            Some(HeldKey { received_at: received_at.parse().ok()?, file: file.parse().ok()? })
+        };
+        if self.after.is_empty() { Ok(None) } else { key(&self.after).ok_or_else(broken_key).map(Some) }
+    }
+
+    /// The query that leads there; none for the first page.
+    fn query(&self) -> String {
+        if self.after.is_empty() { String::new() } else { format!("?{}", query_of([("after", &*self.after)])) }
+    }
+}
 
 /// A file in quarantine, as JSON.
 #[derive(Serialize)]
@@ -38,7 +61,7 @@ pub struct HeldView {
     explanation: &'static str,
 }
 
-/// The newest files in quarantine, as JSON.
+/// One page of the quarantine, as JSON, the newest files first.
 #[derive(Serialize)]
 pub struct QuarantineView {
     files: Vec<HeldView>,
@@ -46,6 +69,8 @@ pub struct QuarantineView {
     total: u64,
     /// How many of them are kept from researchers.
     kept_back: u64,
+    /// The key of the next page, for `after`; none on the last one.
+    next: Option<String>,
 }
 
 impl QuarantineView {
@@ -60,6 +85,7 @@ impl QuarantineView {
 pub struct QuarantinePage {
     admin: Admin,
     quarantine: QuarantineView,
+    at: At,
     watches: HashMap<DeviceId, String>,
 }
 
@@ -87,54 +113,49 @@ impl HeldView {
     }
 }
 
-async fn view(recordings: &Recordings, admin: &Admin) -> Result<QuarantineView, Problem> {
-    let Quarantined { files, total, kept_back } = recordings.quarantined(admin.role, MOST).await?;
-    Ok(QuarantineView { files: files.into_iter().filter_map(HeldView::of).collect(), total, kept_back })
+async fn view(recordings: &Recordings, admin: &Admin, at: &At) -> Result<QuarantineView, Problem> {
+    // One more than is shown tells whether there is a next page.
+    let Quarantined { mut files, total, kept_back } = recordings.quarantined(admin.role, at.key()?, PAGE + 1).await?;
+    let next = cut(&mut files, PAGE).map(|last| format!("{}.{}", last.received_at, last.id));
+    Ok(QuarantineView { files: files.into_iter().filter_map(HeldView::of).collect(), total, kept_back, next })
 }
 
 pub async fn page(
     admin: Admin,
     State(recordings): State<Recordings>,
     State(handshake): State<Handshake>,
+    Params(at): Params<At>,
 ) -> Result<Page<QuarantinePage>, Problem> {
     let watches = handshake.devices_in_quarantine().await?.into_iter().map(|device| (device.id, device.watch().to_owned())).collect();
-    let quarantine = view(&recordings, &admin).await?;
-    Ok(Page(QuarantinePage { admin, quarantine, watches }))
+    let quarantine = view(&recordings, &admin, &at).await?;
+    Ok(Page(QuarantinePage { admin, quarantine, at, watches }))
 }
 
-pub async fn release_on_page(admin: Admin, app: State<App>, id: Id<FileId>) -> Result<Redirect, Problem> {
-    release(admin, app, id).await.map(|_| Redirect::to("/quarantine/#released"))
+/// Comes back to the same page of the list.
+pub async fn release_on_page(admin: Admin, app: State<App>, id: Id<FileId>, Params(at): Params<At>) -> Result<Redirect, Problem> {
+    release(admin, app, id).await.map(|_| Redirect::to(&format!("/quarantine/{}#released", at.query())))
 }
 
-pub async fn discard_on_page(admin: Admin, app: State<App>, id: Id<FileId>) -> Result<Redirect, Problem> {
-    discard(admin, app, id).await.map(|_| Redirect::to("/quarantine/#discarded"))
+/// Comes back to the same page of the list.
+pub async fn discard_on_page(admin: Admin, app: State<App>, id: Id<FileId>, Params(at): Params<At>) -> Result<Redirect, Problem> {
+    discard(admin, app, id).await.map(|_| Redirect::to(&format!("/quarantine/{}#discarded", at.query())))
 }
 
-pub async fn list(admin: Admin, State(recordings): State<Recordings>) -> Result<Json<QuarantineView>, Problem> {
-    view(&recordings, &admin).await.map(Json)
+pub async fn list(admin: Admin, State(recordings): State<Recordings>, Params(at): Params<At>) -> Result<Json<QuarantineView>, Problem> {
+    view(&recordings, &admin, &at).await.map(Json)
 }
 
 pub async fn release(admin: Admin, State(app): State<App>, Id(id): Id<FileId>) -> Result<StatusCode, Problem> {
-    let recordings = app.recordings.clone();
-    let role = admin.role;
-    decide(&app, admin, Action::Released, id, async move { recordings.release(role, id).await }).await
+    app.recordings.release(admin.role, id).await?;
+    decided(&app, &admin, Action::Released, id).await
 }
 
 pub async fn discard(admin: Admin, State(app): State<App>, Id(id): Id<FileId>) -> Result<StatusCode, Problem> {
-    let recordings = app.recordings.clone();
-    let role = admin.role;
-    decide(&app, admin, Action::Discarded, id, async move { recordings.discard(role, id).await }).await
+    app.recordings.discard(admin.role, id).await?;
+    decided(&app, &admin, Action::Discarded, id).await
 }
 
-/// On a task of its own: a browser that goes away must not cancel a decision half way.
-async fn decide(
-    app: &App,
-    admin: Admin,
-    action: Action,
-    id: FileId,
-    decision: impl Future<Output = Result<(), DecideError>> + Send + 'static,
-) -> Result<StatusCode, Problem> {
-    app.tasks.spawn(decision).await.map_err(|error| Problem::internal(&error))??;
+async fn decided(app: &App, admin: &Admin, action: Action, id: FileId) -> Result<StatusCode, Problem> {
     app.audit.note(&admin.name, action, id, "a file in quarantine").await;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -53,6 +53,7 @@ impl At {
 pub struct DeletedView {
     uuid: DatasetId,
     title: String,
+    device: Option<DeviceId>,
     watch: Option<String>,
     deleted_at: Millis,
     /// The user's name; empty for the house itself.
@@ -89,10 +90,10 @@ pub struct TrashPage {
 impl DeletedView {
     fn of((dataset, goes_at): (Dataset, Millis)) -> Option<Self> {
         let watch = dataset.watch().map(str::to_owned);
+        let came_since = dataset.came_since();
         let (deleted_at, deleted_by) = dataset.deleted?;
-        let came_since = dataset.updated_at > deleted_at;
         let (uuid, title, files, bytes) = (dataset.uuid, dataset.notes.title, dataset.files, dataset.bytes);
-        Some(Self { uuid, title, watch, deleted_at, deleted_by, goes_at, came_since, files, bytes })
+        Some(Self { uuid, title, device: dataset.device, watch, deleted_at, deleted_by, goes_at, came_since, files, bytes })
     }
 }
 
@@ -155,12 +156,9 @@ pub async fn restore_in_list(admin: Admin, app: State<App>, id: Id<DatasetId>, P
     Ok(Redirect::to(&format!("/trash/{}#restored", at.query())))
 }
 
-/// `DELETE /api/v1/trash/{uuid}`: erases what lies in the trash before its time. On a task of its own: a browser that goes away must
-/// not cancel it half way.
+/// `DELETE /api/v1/trash/{uuid}`: erases what lies in the trash before its time.
 pub async fn erase(Operator(admin): Operator, State(app): State<App>, Id(uuid): Id<DatasetId>) -> Result<StatusCode, Problem> {
-    let (recordings, audit) = (app.recordings.clone(), app.audit.clone());
-    let erased = app.tasks.spawn(async move { recordings.erase_now(uuid, &admin.name, &audit).await });
-    erased.await.map_err(|error| Problem::internal(&error))??;
+    app.recordings.erase_now(uuid, &admin.name, &app.audit).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

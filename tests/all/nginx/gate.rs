@@ -123,7 +123,7 @@ const WAYS: &[(&str, u16, u16)] = &[
     ("/uploads/recordings/{}/link.csv", 403, 403),
     ("/uploads/recordings/{}/near.csv", 403, 403),
     ("/uploads/zips/{linked}.zip", 403, 403),
-    ("/uploads/recordings/{linked}/x.csv", 404, 403),
+    ("/uploads/recordings/{linked}/x.csv", 403, 403),
 ];
 
 fn spell(way: &str, uuid: &str) -> String {

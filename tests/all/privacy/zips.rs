@@ -43,6 +43,37 @@ async fn nobody_gets_the_rest_of_a_zip_that_holds_what_is_kept_now() {
 }
 
 #[tokio::test]
+async fn the_list_leads_to_no_zip_that_there_is_not() {
+    let scene = scene().await;
+    let watch = scene.house.watch("z").await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, KEPT[0].0, KEPT[0].1).await;
+    let operator = scene.house.researcher();
+    for (may, leads) in [(true, true), (false, false)] {
+        allow(&scene.house, may);
+        let list = operator.get("/recording/list/").await.text().await.expect("text");
+        assert_eq!(list.contains(&format!("/uploads/zips/{uuid}.zip")), leads, "{may}");
+        assert!(list.contains(&format!("/uploads/zips/{}.zip", scene.uuid)), "{may}");
+    }
+}
+
+/// Of what may not be seen it is said that it came: the recording would else go for good with something in it that nobody knows of.
+#[tokio::test]
+async fn what_comes_into_the_trash_is_told_to_those_who_may_not_see_it() {
+    let scene = scene().await;
+    let watch = scene.house.watch("z").await;
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, "a.csv", "1").await;
+    let researcher = scene.house.researcher().without_power();
+    assert_eq!(researcher.files(&uuid).await.len(), 1);
+    let page = async || researcher.get(&format!("/recording/{uuid}/")).await.text().await.expect("text");
+    assert_eq!(researcher.post(&format!("/recording/{uuid}/delete")).await, 303);
+    assert!(!page().await.contains("came since"));
+    watch.upload(&uuid, KEPT[0].0, KEPT[0].1).await;
+    assert!(page().await.contains("Files came since"));
+}
+
+#[tokio::test]
 async fn a_recording_of_kept_files_alone_has_no_zip_and_its_old_one_is_gone() {
     let scene = scene().await;
     let watch = scene.house.watch("z").await;

@@ -75,7 +75,7 @@ async fn what_comes_to_one_in_the_trash_is_kept_and_joins_it_there() {
     assert!(!text(&researcher, &format!("/recording/{uuid}/")).await.contains("came since"));
     let receipt = watch.upload(&uuid, "late.csv", "5").await;
     assert_eq!((receipt["stored_as"].as_str(), receipt.get("quarantined")), (Some("late.csv"), None));
-    assert!(text(&researcher, &format!("/recording/{uuid}/")).await.contains("1 file came since"));
+    assert!(text(&researcher, &format!("/recording/{uuid}/")).await.contains("Files came since"));
     assert!(text(&researcher, "/trash/").await.contains("something came since"));
     assert_eq!(researcher.json("/api/v1/trash").await["datasets"][0]["came_since"], true);
     assert_eq!(status(&researcher, &format!("/uploads/recordings/{uuid}/late.csv")).await, 404);
@@ -114,6 +114,9 @@ async fn many_are_deleted_at_once_from_the_list_and_the_button_takes_two_clicks(
         assert_eq!(before.matches("<details").count(), before.matches("</details").count() + 1);
     }
     submit(&researcher, "/recording/bulk", &format!("act=delete&uuid={first}&uuid={second}")).await;
+    let device = rows(&house, "SELECT id AS c FROM devices").await.remove(0);
+    let linked = format!("<a href=\"/device/{device}/\"><bdi>w</bdi></a>");
+    assert_eq!(text(&researcher, "/trash/").await.matches(&linked).count(), 2);
     let trash = researcher.json("/api/v1/trash").await;
     let found: Vec<_> = trash["datasets"].as_array().expect("datasets").iter().map(|dataset| dataset["uuid"].clone()).collect();
     assert_eq!(found, [second.as_str(), first.as_str()]);

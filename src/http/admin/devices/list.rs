@@ -51,9 +51,9 @@ impl Search {
             "" => None,
             "in" => Some(false),
             "revoked" => Some(true),
-            _ => return Err(Problem::malformed("state: write in or revoked, or nothing for both")),
+            _ => return Err(Problem::field("state", "State", "write in or revoked, or nothing for both")),
         };
-        Ok(DeviceFilter { text: sought(&self.q)?, revoked })
+        Ok(DeviceFilter { text: sought("Name, alias or Android id", &self.q)?, revoked })
     }
 
     fn key(&self) -> Result<Option<DeviceKey>, Problem> {

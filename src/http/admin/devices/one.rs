@@ -11,7 +11,7 @@ use super::{
 use crate::{
     audit::Action,
     catalog::{AuditEntry, DeviceNotes},
-    handshake::Handshake,
+    handshake::{DeviceError, Handshake},
     http::{
         error::Problem,
         extract::{Form, Id, Params, Sent},
@@ -88,7 +88,7 @@ pub async fn describe(
         "" => None,
         // What is too large for us is too large for the rule, too.
         hours if hours.bytes().all(|byte| byte.is_ascii_digit()) => Some(hours.parse().unwrap_or(u32::MAX)),
-        _ => return Err(Problem::malformed("silent_hours: write a whole number of hours, or nothing for what its rhythm says")),
+        _ => return Err(DeviceError::Silence.into()),
     };
     say(&app, &admin, id, DeviceNotes { name: form.name, note: form.note, silent_hours }).await?;
     Ok(back(id, "#saved"))
@@ -108,9 +108,9 @@ pub async fn patch(
 }
 
 async fn say(app: &App, admin: &Admin, id: DeviceId, notes: DeviceNotes) -> Result<(), Problem> {
-    app.handshake.describe_device(id, &notes).await?;
+    let changed = app.handshake.describe_device(id, notes).await?;
     app.reader.mark();
-    app.audit.note(&admin.name, Action::Edited, id, "name, note and silence").await;
+    app.audit.note_edited(&admin.name, id, &changed).await;
     Ok(())
 }
 

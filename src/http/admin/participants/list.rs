@@ -87,7 +87,7 @@ async fn enrol(app: &App, admin: &Admin, described: &Described) -> Result<Partic
 async fn find(room: &Participants, search: &Search) -> Result<ParticipantsView, Problem> {
     let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
     // One more than is shown tells whether there is a next page.
-    let mut found = room.list(sought(&search.q)?.as_deref(), given(&search.after).as_deref(), PAGE + 1).await?;
+    let mut found = room.list(sought("Label or note", &search.q)?.as_deref(), given(&search.after).as_deref(), PAGE + 1).await?;
     let next = cut(&mut found, PAGE).map(|last| last.label.to_string());
     Ok(ParticipantsView { participants: found.into_iter().map(ParticipantView::of).collect(), next })
 }

@@ -94,14 +94,14 @@ pub async fn delete(admin: Admin, State(app): State<App>, Id(id): Id<Participant
 }
 
 async fn change(app: &App, admin: &Admin, id: ParticipantId, described: &Described) -> Result<(), Problem> {
-    app.participants.change(id, &label(&described.label)?, &described.note).await?;
-    app.audit.note(&admin.name, Action::Edited, id, "label and note").await;
+    let changed = app.participants.change(id, &label(&described.label)?, &described.note).await?;
+    app.audit.note_edited(&admin.name, id, &changed).await;
     Ok(())
 }
 
 /// A label as a field says it.
 pub fn label(text: &str) -> Result<Tag, Problem> {
-    text.parse().map_err(|error| Problem::malformed(format!("label: {error}")))
+    text.parse().map_err(|error| Problem::field("label", "Label", error))
 }
 
 /// A participant with its spans, or 404.

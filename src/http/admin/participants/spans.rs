@@ -89,7 +89,7 @@ pub async fn delete(admin: Admin, State(app): State<App>, Path(ids): Ids) -> Res
 }
 
 async fn begin(app: &App, admin: &Admin, id: ParticipantId, said: &Said) -> Result<(), Problem> {
-    let (from, until) = (day("from", &said.from)?, last_day(said.until.as_deref())?);
+    let (from, until) = (day("from", "First day", &said.from)?, last_day(said.until.as_deref())?);
     enrolled(&app.participants, id).await?;
     let device = app.handshake.device_called(&said.device).await?;
     let changed = app.participants.add_span(id, device, from, until).await?;
@@ -113,10 +113,10 @@ async fn delete_one(app: &App, admin: &Admin, (id, span): &(String, String)) -> 
     Ok(id)
 }
 
-/// Notes a change at the participant, with which it goes.
+/// Notes a change at the participant and at the device.
 async fn note(app: &App, admin: &Admin, id: ParticipantId, changed: &Changed, what: &str) {
-    let detail = format!("{what}; recordings assigned anew: {}", changed.recordings);
-    app.audit.note(&admin.name, Action::Assigned, id, &detail).await;
+    let detail = format!("{id}: {what}; recordings assigned anew: {}", changed.recordings);
+    app.audit.note_all(&admin.name, Action::Assigned, &[id.to_string(), changed.device.to_string()], &detail).await;
 }
 
 fn participant(text: &str) -> Result<ParticipantId, Problem> {
@@ -124,11 +124,11 @@ fn participant(text: &str) -> Result<ParticipantId, Problem> {
 }
 
 fn last_day(text: Option<&str>) -> Result<Option<Day>, Problem> {
-    text.filter(|text| !text.trim().is_empty()).map(|text| day("until", text)).transpose()
+    text.filter(|text| !text.trim().is_empty()).map(|text| day("until", "Last day", text)).transpose()
 }
 
-fn day(field: &str, text: &str) -> Result<Day, Problem> {
-    text.parse().map_err(|error| Problem::malformed(format!("{field}: {error}")))
+fn day(field: &str, label: &str, text: &str) -> Result<Day, Problem> {
+    text.parse().map_err(|error| Problem::field(field, label, error))
 }
 
 fn back(id: ParticipantId) -> Redirect {

@@ -9,8 +9,8 @@ use axum::{
 use serde::Deserialize;
 
 use super::{
-    one::{apply, verdict},
-    search::{Search, wearer},
+    one::{apply, assignment, tag, verdict},
+    search::Search,
 };
 use crate::{
     http::{admin::trash::put_into_trash, error::Problem, extract::Form, passwords::Admin, state::App},
@@ -23,7 +23,7 @@ const MOST: u32 = 10_000;
 
 /// What is to be done, and with which recordings.
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Bulk {
     /// `tag`, `untag`, `verdict`, `participant` or `delete`.
     act: String,
@@ -47,7 +47,7 @@ pub async fn change(admin: Admin, State(app): State<App>, Form(bulk): Form<Bulk>
         "deleted"
     } else {
         let change = bulk.change()?;
-        apply(&app, &admin, &bulk.chosen(&app, &search).await?, &change).await?;
+        apply(&app, &admin, &bulk.chosen(&app, &search).await?, &[change]).await?;
         "changed"
     };
     Ok(Redirect::to(&format!("{}#{done}", search.address(search.after()))).into_response())
@@ -56,17 +56,24 @@ pub async fn change(admin: Admin, State(app): State<App>, Form(bulk): Form<Bulk>
 impl Bulk {
     fn change(&self) -> Result<Change, Problem> {
         match self.act.as_str() {
-            "tag" => Ok(Change::Tag(self.tag.parse()?)),
-            "untag" => Ok(Change::Untag(self.tag.parse()?)),
+            "tag" => tag(&self.tag).map(Change::Tag),
+            "untag" => tag(&self.tag).map(Change::Untag),
             "verdict" => verdict(&self.verdict, &self.reason),
-            "participant" => wearer(&self.participant).map(Change::Assign),
+            "participant" => assignment(&self.participant),
             _ => Err(Problem::malformed("choose what is to be done with the recordings")),
         }
     }
 
-    /// The search that was shown.
+    /// The search that was shown. A field that we do not know would be left out, and more be changed than was meant.
     pub fn search(&self) -> Result<Search, Problem> {
-        serde_html_form::from_str(&self.search).map_err(|error| Problem::malformed(format!("the search cannot be read: {error}")))
+        let unreadable = |error| Problem::malformed(format!("search: it cannot be read: {error}; search again"));
+        let fields: Vec<(String, String)> = serde_html_form::from_str(&self.search).map_err(unreadable)?;
+        if let Some((name, _)) = fields.iter().find(|(name, _)| !Search::knows(name)) {
+            return Err(Problem::malformed(format!(
+                "search: no search has a field {name:?}; nothing was done: take it out, or search again"
+            )));
+        }
+        serde_html_form::from_str(&self.search).map_err(unreadable)
     }
 
     /// The recordings that are meant, each once.

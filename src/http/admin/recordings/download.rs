@@ -41,7 +41,7 @@ async fn take_home(admin: &Admin, app: &App, bulk: &Bulk) -> Result<Response, Pr
     let chosen = bulk.chosen(app, &bulk.search()?).await?;
     let collection = app.recordings.collect(&chosen).await?;
     let place = app.limits.download()?;
-    let subjects: Vec<_> = chosen.iter().map(ToString::to_string).collect();
+    let subjects: Vec<_> = collection.datasets().iter().map(ToString::to_string).collect();
     app.audit.note_all(&admin.name, Action::Downloaded, &subjects, "together").await;
     Ok(stream_of(collection, place))
 }

@@ -1,7 +1,10 @@
 //! The list of recordings: a page, JSON, and CSV.
 
+use std::{collections::HashSet, sync::Arc};
+
 use askama::Template;
 use axum::{Json, extract::State, response::Response};
+use futures_util::stream;
 use serde::Serialize;
 
 use super::{
@@ -17,14 +20,12 @@ use crate::{
         html::{Page, filters},
         passwords::Admin,
     },
-    recordings::Recordings,
+    ids::DatasetId,
+    recordings::{Found, Recordings},
 };
 
 /// Datasets on one page.
 const PAGE: u32 = 50;
-
-/// Datasets in one CSV: more are not read in a spreadsheet either.
-const CSV_ROWS: usize = 100_000;
 
 /// One page of datasets.
 #[derive(Serialize)]
@@ -44,6 +45,20 @@ pub struct RecordingsPage {
     choices: Choices,
     participants: Vec<(crate::ids::ParticipantId, crate::ids::Tag)>,
     list: DatasetsView,
+    /// Those of which there is a zip to take home.
+    zips: HashSet<DatasetId>,
+    found: Found,
+}
+
+impl RecordingsPage {
+    /// How many there are, in words.
+    fn found(&self) -> String {
+        match self.found {
+            Found::Exactly(1) => "1 recording".to_owned(),
+            Found::Exactly(number) => format!("{} recordings", filters::grouped(number)),
+            Found::MoreThan(number) => format!("More than {} recordings", filters::grouped(number)),
+        }
+    }
 }
 
 pub async fn page(
@@ -59,7 +74,21 @@ pub async fn page(
         _ => None,
     };
     let (choices, participants) = (recordings.choices().await?, recordings.participants(chosen).await?);
-    Ok(Page(RecordingsPage { admin, search, watch, choices, participants, list }))
+    let zips = recordings.with_zip(list.datasets.iter().map(|dataset| dataset.uuid)).await?;
+    let found = count(&recordings, &search, &list).await?;
+    Ok(Page(RecordingsPage { admin, search, watch, choices, participants, list, zips, found }))
+}
+
+/// How many a search finds. Where it is one page, or everything, nobody needs to count.
+async fn count(recordings: &Recordings, search: &Search, list: &DatasetsView) -> Result<Found, Problem> {
+    if search.after().is_none() && list.next.is_none() {
+        return Ok(Found::Exactly(list.datasets.len() as u64));
+    }
+    if search.is_narrow() {
+        Ok(recordings.count(&search.filter()?, search.order()?).await?)
+    } else {
+        Ok(Found::Exactly(recordings.totals().await?.datasets))
+    }
 }
 
 pub async fn json(_: Admin, State(recordings): State<Recordings>, Params(search): Params<Search>) -> Result<Json<DatasetsView>, Problem> {
@@ -85,15 +114,16 @@ pub async fn csv(_: Admin, State(recordings): State<Recordings>, Params(search):
         "files",
         "bytes",
     ];
-    let mut rows = Vec::new();
-    let (filter, order, mut key) = (search.filter()?, search.order()?, search.key()?);
-    for _ in 0..CSV_ROWS.div_ceil(1000) {
-        let found = recordings.datasets(&filter, order, key, 1000).await?;
-        let Some(last) = found.last() else { break };
-        key = Some(PageKey::of(&last.dataset, order));
-        rows.extend(found.into_iter().map(|listed| row(&DatasetView::of(listed))));
-    }
-    table::send("recordings.csv", head, rows)
+    let (filter, order) = (Arc::new(search.filter()?), search.order()?);
+    let rows = stream::try_unfold(search.key()?, move |after| {
+        let (recordings, filter) = (recordings.clone(), Arc::clone(&filter));
+        async move {
+            let found = recordings.datasets(&filter, order, after, table::ROWS).await?;
+            let last = found.last().map(|last| PageKey::of(&last.dataset, order));
+            Ok(last.map(|last| (found.into_iter().map(|listed| row(&DatasetView::of(listed))).collect(), Some(last))))
+        }
+    });
+    table::send("recordings.csv", head, rows).await
 }
 
 fn row(dataset: &DatasetView) -> [String; 15] {

@@ -9,21 +9,27 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{search::wearer, views::ContentsView};
+use super::{
+    search::{NONE, wearer},
+    views::{ContentsView, DatasetView},
+};
 use crate::{
-    audit::{Action, Audit},
-    catalog::{AuditEntry, Verdict},
+    audit::Action,
+    catalog::{AuditEntry, Verdict, Wearer},
     http::{
         error::Problem,
-        extract::{Form, Id},
+        extract::{Form, Id, Sent},
         html::{Page, filters},
         markdown,
         passwords::Admin,
         state::App,
     },
     ids::{DatasetId, FileName, ParticipantId, Tag},
-    recordings::{Change, Recordings},
+    recordings::{Change, DescribeError, Recordings},
 };
+
+/// The word for who wore the watch as the spans say.
+const DAYS: &str = "days";
 
 #[derive(Template)]
 #[template(path = "admin/recording.html")]
@@ -60,7 +66,7 @@ pub struct Said {
     participant: Option<String>,
 }
 
-/// A change as JSON: what is not named stays. `revision` is needed where title or description change.
+/// A change as JSON: what is not named stays, but for the reason of a verdict that is taken back. `revision` is needed where title or description change.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Patch {
@@ -68,7 +74,7 @@ pub struct Patch {
     title: Option<String>,
     description: Option<String>,
     verdict: Option<String>,
-    reason: String,
+    reason: Option<String>,
     tags: Option<Vec<String>>,
     participant: Option<String>,
 }
@@ -88,98 +94,132 @@ pub async fn describe(
     Id(uuid): Id<DatasetId>,
     Form(form): Form<Described>,
 ) -> Result<Response, Problem> {
-    let described = app.recordings.describe(uuid, form.revision, &form.title, &form.text).await;
-    match described {
-        Err(crate::recordings::DescribeError::Overtaken) => {
-            Ok((StatusCode::CONFLICT, show(admin, &app, uuid, Some(form)).await?).into_response())
-        }
+    match write(&app, &admin, uuid, form.revision, &form.title, &form.text).await {
+        Err(DescribeError::Overtaken) => Ok((StatusCode::CONFLICT, show(admin, &app, uuid, Some(form)).await?).into_response()),
         other => {
             other?;
-            app.audit.note(&admin.name, Action::Edited, uuid, "title and description").await;
             Ok(Redirect::to(&format!("/recording/{uuid}/#saved")).into_response())
         }
     }
 }
 
+/// Keeps title and description, and notes which of them are other ones.
+async fn write(app: &App, admin: &Admin, uuid: DatasetId, revision: i64, title: &str, text: &str) -> Result<(), DescribeError> {
+    let changed = app.recordings.describe(uuid, revision, title, text).await?;
+    app.audit.note_edited(&admin.name, uuid, &changed).await;
+    Ok(())
+}
+
 /// `POST /recording/{uuid}/say`: a verdict, a tag more or less, who wore the watch.
 pub async fn say(admin: Admin, State(app): State<App>, Id(uuid): Id<DatasetId>, Form(said): Form<Said>) -> Result<Redirect, Problem> {
-    for change in said.changes()? {
-        apply(&app, &admin, &[uuid], &change).await?;
-    }
+    apply(&app, &admin, &[uuid], &said.changes()?).await?;
     Ok(back(uuid))
 }
 
-/// `PATCH /api/v1/datasets/{uuid}`.
+/// `PATCH /api/v1/datasets/{uuid}`: all of it, or nothing.
 pub async fn patch(
     admin: Admin,
     State(app): State<App>,
     Id(uuid): Id<DatasetId>,
-    Json(patch): Json<Patch>,
+    Sent(patch): Sent<Patch>,
 ) -> Result<Json<ContentsView>, Problem> {
     let before = contents(&app.recordings, uuid, &admin).await?;
     let changes = patch.changes(&before)?;
+    app.recordings.check(&changes).await?;
     if patch.title.is_some() || patch.description.is_some() {
         let revision =
             patch.revision.ok_or_else(|| Problem::malformed("revision: send the one that you have read, so that nobody is overwritten"))?;
         let (title, text) = (patch.title.unwrap_or(before.dataset.title), patch.description.unwrap_or(before.description));
-        app.recordings.describe(uuid, revision, &title, &text).await?;
-        app.audit.note(&admin.name, Action::Edited, uuid, "title and description").await;
+        write(&app, &admin, uuid, revision, &title, &text).await?;
     }
-    for change in changes {
-        apply(&app, &admin, &[uuid], &change).await?;
-    }
+    apply(&app, &admin, &[uuid], &changes).await?;
     contents(&app.recordings, uuid, &admin).await.map(Json)
 }
 
-/// Carries out what a person says of recordings, and notes it.
-pub async fn apply(app: &App, admin: &Admin, datasets: &[DatasetId], change: &Change) -> Result<(), Problem> {
-    app.recordings.change(datasets, change).await?;
-    note(&app.audit, admin, datasets, change).await;
+/// Carries out what a person says of recordings, all of it or nothing, and notes of which something else was said before.
+pub async fn apply(app: &App, admin: &Admin, datasets: &[DatasetId], changes: &[Change]) -> Result<(), Problem> {
+    app.recordings.check(changes).await?;
+    for change in changes {
+        let other = app.recordings.change(datasets, change).await?;
+        let subjects: Vec<_> = other.iter().map(ToString::to_string).collect();
+        let (action, detail) = told(change);
+        app.audit.note_all(&admin.name, action, &subjects, &detail).await;
+    }
     Ok(())
 }
 
-async fn note(audit: &Audit, admin: &Admin, datasets: &[DatasetId], change: &Change) {
-    let (action, detail) = match change {
+/// What stands of a change in the trail.
+fn told(change: &Change) -> (Action, String) {
+    match change {
         Change::Judge(None, _) => (Action::Judged, "verdict taken back".to_owned()),
         Change::Judge(Some(verdict), reason) if reason.is_empty() => (Action::Judged, verdict.as_str().to_owned()),
         Change::Judge(Some(verdict), reason) => (Action::Judged, format!("{}: {reason}", verdict.as_str())),
         Change::Tag(tag) => (Action::Tagged, tag.to_string()),
         Change::Untag(tag) => (Action::Untagged, tag.to_string()),
-        Change::Assign(_) => (Action::Assigned, "by hand".to_owned()),
-    };
-    let subjects: Vec<_> = datasets.iter().map(ToString::to_string).collect();
-    audit.note_all(&admin.name, action, &subjects, &detail).await;
+        Change::Assign(Wearer::Participant(id)) => (Action::Assigned, id.to_string()),
+        Change::Assign(Wearer::Unassigned) => (Action::Assigned, "to nobody".to_owned()),
+        Change::AssignBySpans => (Action::Assigned, "as the days say".to_owned()),
+    }
 }
 
 impl Said {
     fn changes(&self) -> Result<Vec<Change>, Problem> {
         let verdict = self.verdict.as_deref().map(|text| verdict(text, &self.reason)).transpose()?;
-        let tag = self.tag.as_deref().map(|text| text.parse().map(Change::Tag)).transpose()?;
-        let untag = self.untag.as_deref().map(|text| text.parse().map(Change::Untag)).transpose()?;
-        let participant = self.participant.as_deref().map(|text| wearer(text).map(Change::Assign)).transpose()?;
-        Ok([verdict, tag, untag, participant].into_iter().flatten().collect())
+        let put_on = self.tag.as_deref().map(|text| tag(text).map(Change::Tag)).transpose()?;
+        let taken_off = self.untag.as_deref().map(|text| tag(text).map(Change::Untag)).transpose()?;
+        let participant = self.participant.as_deref().map(assignment).transpose()?;
+        Ok([verdict, put_on, taken_off, participant].into_iter().flatten().collect())
     }
 }
 
 impl Patch {
     fn changes(&self, before: &ContentsView) -> Result<Vec<Change>, Problem> {
         let mut changes = Vec::new();
-        changes.extend(self.verdict.as_deref().map(|text| verdict(text, &self.reason)).transpose()?);
-        changes.extend(self.participant.as_deref().map(|text| wearer(text).map(Change::Assign)).transpose()?);
+        changes.extend(self.judged(&before.dataset)?);
+        changes.extend(self.participant.as_deref().map(assignment).transpose()?);
         if let Some(tags) = &self.tags {
-            let wanted = tags.iter().map(|tag| tag.parse()).collect::<Result<Vec<Tag>, _>>()?;
+            let wanted = tags.iter().map(|text| tag(text)).collect::<Result<Vec<_>, _>>()?;
             let had = &before.dataset.tags;
             changes.extend(had.iter().filter(|tag| !wanted.contains(tag)).cloned().map(Change::Untag));
             changes.extend(wanted.iter().filter(|tag| !had.contains(tag)).cloned().map(Change::Tag));
         }
         Ok(changes)
     }
+
+    /// The verdict and its reason, where one of them is named. A reason goes with its verdict.
+    fn judged(&self, before: &DatasetView) -> Result<Option<Change>, Problem> {
+        let had = before.verdict.map_or(NONE, Verdict::as_str);
+        let (text, reason) = match (self.verdict.as_deref(), self.reason.as_deref()) {
+            (None, None) => return Ok(None),
+            (Some(NONE), None) => (NONE, ""),
+            (text, reason) => (text.unwrap_or(had), reason.unwrap_or(&before.verdict_reason)),
+        };
+        if text == NONE && !reason.trim().is_empty() {
+            return Err(Problem::field("reason", "Reason", "it is the reason of a verdict; send a verdict, too"));
+        }
+        verdict(text, reason).map(Some)
+    }
+}
+
+/// Who wore the watch, as a field says it.
+pub fn assignment(text: &str) -> Result<Change, Problem> {
+    match text {
+        "" => Err(Problem::field("participant", "Worn by", "choose who wore the watch")),
+        DAYS => Ok(Change::AssignBySpans),
+        _ => wearer("Worn by", text).map(Change::Assign),
+    }
 }
 
 /// A verdict as a field says it; `none` takes it back.
 pub fn verdict(text: &str, reason: &str) -> Result<Change, Problem> {
-    let verdict = if text == super::search::NONE { None } else { Some(text.parse::<Verdict>()?) };
+    let parse = |text: &str| text.parse::<Verdict>().map_err(|error| Problem::field("verdict", "Verdict", error));
+    let verdict = if text == NONE { None } else { Some(parse(text)?) };
     Ok(Change::Judge(verdict, reason.trim().to_owned()))
+}
+
+/// A tag as a field says it.
+pub fn tag(text: &str) -> Result<Tag, Problem> {
+    text.parse().map_err(|error| Problem::field("tag", "Tag", error))
 }
 
 async fn show(admin: Admin, app: &App, uuid: DatasetId, overtaken: Option<Described>) -> Result<Page<RecordingPage>, Problem> {

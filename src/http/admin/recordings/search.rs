@@ -41,12 +41,12 @@ impl Search {
     pub fn filter(&self) -> Result<DatasetFilter, Problem> {
         let (from, to) = (time("from", &self.from, false)?, time("to", &self.to, true)?);
         if from.zip(to).is_some_and(|(from, to)| from >= to) {
-            return Err(Problem::malformed("nothing lies between these dates: from is behind to; turn them round"));
+            return Err(Problem::malformed("nothing lies between these dates: the first is behind the last; turn them round"));
         }
         Ok(DatasetFilter {
             text: given(&self.q).map(str::to_owned),
             device: given(&self.device).map(|text| parse("device", text)).transpose()?,
-            participant: given(&self.participant).map(wearer).transpose()?,
+            participant: given(&self.participant).map(|text| wearer("Participant", text)).transpose()?,
             tag: given(&self.tag).map(|text| parse("tag", text)).transpose()?,
             verdict: given(&self.verdict).map(|text| if text == NONE { Ok(None) } else { parse("verdict", text).map(Some) }).transpose()?,
             app_version: given(&self.app).map(str::to_owned),
@@ -67,7 +67,7 @@ impl Search {
             Some("oldest") => Ok(Sort::Oldest),
             Some("date") => Ok(Sort::Date),
             Some("largest") => Ok(Sort::Largest),
-            Some(_) => Err(Problem::malformed("sort: write one of newest, oldest, date, largest")),
+            Some(_) => Err(Problem::field("sort", label("sort"), "write one of newest, oldest, date, largest")),
         }
     }
 
@@ -82,6 +82,11 @@ impl Search {
     /// What was typed into a field, for the form that shows it again.
     pub fn typed(&self, field: &str) -> &str {
         self.fields().into_iter().find(|(name, _)| *name == field).map_or("", |(_, value)| value)
+    }
+
+    /// Whether there is a field of this name.
+    pub fn knows(field: &str) -> bool {
+        field == "after" || Self::default().fields().iter().any(|(name, _)| *name == field)
     }
 
     /// Whether a field says this.
@@ -148,9 +153,22 @@ pub fn key_of(text: &str) -> Result<PageKey, Problem> {
     Ok(PageKey { value, number })
 }
 
-/// Who wore a device, as a field says it.
-pub fn wearer(text: &str) -> Result<Wearer, Problem> {
-    if text == NONE { Ok(Wearer::Unassigned) } else { parse("participant", text).map(Wearer::Participant) }
+/// Who wore a device, as a field with this label says it.
+pub fn wearer(label: &str, text: &str) -> Result<Wearer, Problem> {
+    let parse = |text: &str| text.parse().map_err(|error| Problem::field("participant", label, error));
+    if text == NONE { Ok(Wearer::Unassigned) } else { parse(text).map(Wearer::Participant) }
+}
+
+/// What stands beside a field on the page.
+fn label(field: &str) -> &'static str {
+    match field {
+        "tag" => "Tag",
+        "verdict" => "Verdict",
+        "from" => "Begun from (UTC)",
+        "to" => "until",
+        "sort" => "Order",
+        _ => "Watch",
+    }
 }
 
 fn given(text: &str) -> Option<&str> {
@@ -158,7 +176,7 @@ fn given(text: &str) -> Option<&str> {
 }
 
 fn parse<T: std::str::FromStr<Err = crate::ids::Malformed>>(field: &str, text: &str) -> Result<T, Problem> {
-    text.parse().map_err(|error| Problem::malformed(format!("{field}: {error}")))
+    text.parse().map_err(|error| Problem::field(field, label(field), error))
 }
 
 /// A day as `2026-11-20`, UTC: its beginning, or, for the end of a search, that of the next one. Or milliseconds since 1970.
@@ -169,7 +187,7 @@ fn time(field: &str, text: &str, end: bool) -> Result<Option<Millis>, Problem> {
     }
     let day = text.parse::<Date>().ok().and_then(|day| if end { day.tomorrow().ok() } else { Some(day) });
     let start = day.and_then(|day| day.to_zoned(TimeZone::UTC).ok());
-    let start = start.ok_or_else(|| Problem::malformed(format!("{field}: write a day as in 2026-11-20, or milliseconds since 1970")))?;
+    let start = start.ok_or_else(|| Problem::field(field, label(field), "write a day as in 2026-11-20, or milliseconds since 1970"))?;
     Ok(Some(start.timestamp().as_millisecond()))
 }
 

@@ -40,7 +40,7 @@ pub struct DatasetView {
     pub model: Option<String>,
     pub files: u64,
     pub bytes: u64,
-    /// Counts the edits of people: `PATCH` wants the one that was read.
+    /// Counts the edits of title and description: `PATCH` wants the one that was read.
     pub revision: i64,
     pub zip_is_fresh: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,6 +50,9 @@ pub struct DatasetView {
     pub deleted_at: Option<Millis>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deleted_by: Option<String>,
+    /// Whether a watch brought something since.
+    #[serde(skip)]
+    pub came_since: bool,
 }
 
 /// Who wore a watch.
@@ -103,7 +106,7 @@ pub struct ZipView {
 impl DatasetView {
     pub fn of(listed: Listed) -> Self {
         let Listed { dataset, tags } = listed;
-        let (deleted_at, deleted_by) = dataset.deleted.clone().unzip();
+        let (came_since, (deleted_at, deleted_by)) = (dataset.came_since(), dataset.deleted.clone().unzip());
         Self {
             watch: dataset.watch().map(str::to_owned),
             uuid: dataset.uuid,
@@ -129,6 +132,7 @@ impl DatasetView {
             zip_error: dataset.zip_error,
             deleted_at,
             deleted_by,
+            came_since,
         }
     }
 
@@ -181,12 +185,6 @@ impl ContentsView {
     /// The files that the page shows.
     pub fn shown(&self) -> &[FileView] {
         &self.file_list[..self.file_list.len().min(FILES_SHOWN)]
-    }
-
-    /// How many files came since it lies in the trash.
-    pub fn came_since(&self) -> usize {
-        let deleted_at = self.dataset.deleted_at.unwrap_or(Millis::MAX);
-        self.file_list.iter().filter(|file| file.received_at > deleted_at).count()
     }
 
     /// How many files are not on the disk.

@@ -13,7 +13,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
-use tokio_util::task::TaskTracker;
 
 pub use self::{
     drafts::Drafts,
@@ -78,18 +77,11 @@ pub struct Desk {
     handshake: Handshake,
     audit: Audit,
     drafts: Arc<Drafts>,
-    tasks: TaskTracker,
 }
 
 impl FromRef<App> for Desk {
     fn from_ref(app: &App) -> Self {
-        Self {
-            settings: app.settings.clone(),
-            handshake: app.handshake.clone(),
-            audit: app.audit.clone(),
-            drafts: Arc::clone(&app.drafts),
-            tasks: app.tasks.clone(),
-        }
+        Self { settings: app.settings.clone(), handshake: app.handshake.clone(), audit: app.audit.clone(), drafts: Arc::clone(&app.drafts) }
     }
 }
 

@@ -58,9 +58,7 @@ pub async fn edit(Operator(admin): Operator, State(desk): State<Desk>, form: Sen
 }
 
 pub async fn save(Operator(admin): Operator, State(desk): State<Desk>, form: SentForm) -> Result<Response, Problem> {
-    // What is written must be put in force, whether or not somebody waits for the answer.
-    let work = desk.tasks.clone().spawn(async move { desk.save(admin, form).await });
-    work.await.map_err(|error| Problem::internal(&error))?
+    desk.save(admin, form).await
 }
 
 impl Desk {
