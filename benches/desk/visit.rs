@@ -25,13 +25,6 @@ pub fn wait_for_the_reader(connection: &mut Connection) {
     }
 }
 
-/// Whether there is such a page in this version.
-pub fn is_there(connection: &mut Connection, page: &Page) -> bool {
-    let answer = connection.ask(&[request(&page.path).as_bytes()]).expect("an answer");
-    assert!(answer.is_success() || answer.status == 404, "{} was answered {}", page.path, answer.status);
-    answer.is_success()
-}
-
 /// Asks for a page over and over.
 pub fn measure(connection: &mut Connection, page: &Page, requests: usize) -> Times {
     let request = request(&page.path);

@@ -97,7 +97,7 @@ impl Alerts {
             }
             Err(error) => {
                 attempts.failed(now, config, error.to_string());
-                tracing::warn!(?channel, "nobody could be told of what should be known; the settings page says why");
+                tracing::warn!(?channel, "nobody could be told of what should be known; the front page says why");
             }
         }
     }

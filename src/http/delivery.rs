@@ -17,7 +17,7 @@ use http_range_header::{EndPosition, StartPosition, SyntacticallyCorrectRange};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 
-use super::{error::Problem, limits::DownloadPlace};
+use super::{error::Problem, limits::Place};
 use crate::storage::{OpenedFile, blocking, open_beneath};
 
 /// Read from the disk at once. A client that reads slowly keeps a few of these in memory.
@@ -26,7 +26,7 @@ const CHUNK: usize = 256 << 10;
 const SANDBOX: &str = "sandbox; default-src 'none'";
 
 /// Sends the file at `path` beneath `root`, or the range of it that is asked for. Its place is kept until the last byte.
-pub async fn send(root: PathBuf, path: PathBuf, request: Request, place: DownloadPlace) -> Result<Response, Problem> {
+pub async fn send(root: PathBuf, path: PathBuf, request: Request, place: Place) -> Result<Response, Problem> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(Problem::method_not_allowed());
     }
@@ -59,7 +59,7 @@ async fn open(root: PathBuf, path: PathBuf) -> io::Result<OpenedFile> {
     blocking(move || open_beneath(&root, &relative)).await?
 }
 
-async fn respond(opened: OpenedFile, asked: &HeaderMap, place: DownloadPlace) -> io::Result<Response> {
+async fn respond(opened: OpenedFile, asked: &HeaderMap, place: Place) -> io::Result<Response> {
     let (etag, modified) = (etag(&opened), httpdate::fmt_http_date(opened.modified));
     let mut response = match wanted(asked, &opened, &etag, &modified) {
         Wanted::Nothing => StatusCode::NOT_MODIFIED.into_response(),
@@ -97,7 +97,7 @@ fn value(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }
 
-async fn body(opened: OpenedFile, first: u64, length: u64, place: DownloadPlace) -> io::Result<Response> {
+async fn body(opened: OpenedFile, first: u64, length: u64, place: Place) -> io::Result<Response> {
     let mut file = tokio::fs::File::from_std(opened.file);
     file.set_max_buf_size(CHUNK);
     if first > 0 {

@@ -10,7 +10,7 @@ const HEIGHT: u64 = 80;
 /// Width of a bar with the space behind it.
 const STEP: u64 = 22;
 
-/// Chart beside each other, the tallest as high as the drawing.
+/// Bars beside each other, the tallest as high as the drawing.
 pub struct Chart {
     /// The bars, from the left.
     pub bars: Vec<Bar>,

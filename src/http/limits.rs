@@ -61,16 +61,16 @@ impl Drop for UploadPlace {
 }
 
 /// A place among the files on their way out, or among the pages that are told of changes; it is free again when it is dropped.
-pub struct DownloadPlace(Arc<AtomicU32>);
+pub struct Place(Arc<AtomicU32>);
 
-impl DownloadPlace {
+impl Place {
     fn take(taken: &Arc<AtomicU32>, most: u32) -> Option<Self> {
         let place = Self(Arc::clone(taken));
         (taken.fetch_add(1, Ordering::Relaxed) < most).then_some(place)
     }
 }
 
-impl Drop for DownloadPlace {
+impl Drop for Place {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -137,19 +137,19 @@ impl Limits {
     ///
     /// # Errors
     /// 503, at once, if all are taken.
-    pub fn download(&self) -> Result<DownloadPlace, Problem> {
+    pub fn download(&self) -> Result<Place, Problem> {
         let most = self.settings.now().limits.downloads_at_once.min(self.most.downloads);
         let refusal = || Problem::unavailable("as many files as may be are on their way out; try again in a moment", 10);
-        DownloadPlace::take(&self.downloads, most).ok_or_else(refusal)
+        Place::take(&self.downloads, most).ok_or_else(refusal)
     }
 
     /// A place among the pages that are told of changes.
     ///
     /// # Errors
     /// 503, at once, if all are taken.
-    pub fn stream(&self) -> Result<DownloadPlace, Problem> {
+    pub fn stream(&self) -> Result<Place, Problem> {
         let refusal = || Problem::unavailable("as many pages as may be are told of changes; load the page anew to see them", 60);
-        DownloadPlace::take(&self.streams, STREAMS).ok_or_else(refusal)
+        Place::take(&self.streams, STREAMS).ok_or_else(refusal)
     }
 }
 

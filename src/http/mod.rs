@@ -38,7 +38,7 @@ pub use self::{
     state::{App, Rooms},
 };
 use self::{
-    admin::{alerts, audit, devices, front, live, missing, participants, quarantine, recordings, requests, settings, trash},
+    admin::{audit, devices, front, live, missing, participants, quarantine, recordings, requests, settings, trash},
     deeds::to_its_end,
     error::{Problem, in_a_page, in_json, in_the_callers_voice, in_the_wires_voice},
     observe::{route_of, with_its_route},
@@ -154,6 +154,7 @@ fn pages(app: App) -> Router<App> {
         .route("/participant/{id}/delete", post(participants::one::delete_on_page))
         .route("/participant/{id}/spans", post(participants::spans::add_on_page))
         .route("/participant/{id}/spans/{span}/end", post(participants::spans::end_on_page))
+        .route("/participant/{id}/spans/{span}/reopen", post(participants::spans::reopen_on_page))
         .route("/participant/{id}/spans/{span}/delete", post(participants::spans::delete_on_page))
         .route("/recording/list/", get(recordings::list::page))
         .route("/recording/list.csv", get(recordings::list::csv))
@@ -172,7 +173,7 @@ fn pages(app: App) -> Router<App> {
         .route("/quarantine/", get(quarantine::page))
         .route("/quarantine/{id}/release", post(quarantine::release_on_page))
         .route("/quarantine/{id}/discard", post(quarantine::discard_on_page))
-        .route("/settings/alerts/test", post(alerts::test))
+        .route("/settings/alerts/test", post(settings::trial))
         .route("/audit/", get(audit::page))
         .route("/audit.csv", get(audit::csv))
         .route("/settings/", get(settings::page))

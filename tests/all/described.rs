@@ -6,6 +6,15 @@ use serde_json::{Value, json};
 
 use crate::support::{House, Researcher};
 
+/// HTML takes the first newline of a text field for its own.
+#[tokio::test]
+async fn a_text_that_begins_with_an_empty_line_keeps_it() {
+    let (_house, researcher, uuid) = house().await;
+    describe(&researcher, &uuid, "", "\n\nbehind").await;
+    let page = researcher.get(&format!("/recording/{uuid}/")).await.text().await.expect("text");
+    assert!(page.contains(" rows=\"8\">\n\n\nbehind</textarea>"), "{page}");
+}
+
 async fn describe(researcher: &Researcher, uuid: &str, title: &str, description: &str) {
     let revision = researcher.dataset(uuid).await["revision"].clone();
     let change: Value = json!({"revision": revision, "title": title, "description": description});

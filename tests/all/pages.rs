@@ -2,13 +2,55 @@
 
 use crate::support::{House, raw, until};
 
-const PAGES: [&str; 8] =
-    ["/", "/tokenauth/check/", "/device/list/", "/participant/list/", "/recording/list/", "/quarantine/", "/trash/", "/settings/"];
+const PAGES: [&str; 10] = [
+    "/",
+    "/tokenauth/check/",
+    "/device/list/",
+    "/participant/list/",
+    "/recording/list/",
+    "/missing/",
+    "/quarantine/",
+    "/trash/",
+    "/settings/",
+    "/audit/",
+];
+/// What only operators see and do. The recording is nowhere: who may not do it is told so before anybody looks.
+const OF_OPERATORS: [(&str, &str); 9] = [
+    ("GET", "/settings/"),
+    ("POST", "/settings/preview"),
+    ("POST", "/settings/edit"),
+    ("POST", "/settings/save"),
+    ("POST", "/settings/alerts/test"),
+    ("GET", "/audit/"),
+    ("GET", "/audit.csv"),
+    ("POST", "/trash/67e55044-10b1-426f-9247-bb680e5fe0c8/erase"),
+    ("DELETE", "/api/v1/trash/67e55044-10b1-426f-9247-bb680e5fe0c8"),
+];
+
+/// A house with something to show, and the pages of one thing in it.
+async fn furnished(name: &str) -> (House, Vec<String>) {
+    let house = House::start().await;
+    let (watch, researcher) = (house.watch(name).await, house.researcher());
+    let uuid = watch.new_dataset().await;
+    watch.upload(&uuid, &format!("{name}.csv"), "1").await;
+    watch.upload(&uuid, &format!("{name}.exe"), "1").await;
+    let added = researcher.request("POST", "/api/v1/participants").json(&serde_json::json!({"label": name, "note": name}));
+    let added: serde_json::Value = added.send().await.expect("an answer").json().await.expect("json");
+    let device = researcher.json("/api/v1/devices").await[0]["id"].clone();
+    let text = |id: &serde_json::Value| id.as_str().expect("an id").to_owned();
+    let pages = vec![
+        format!("/recording/{uuid}/"),
+        format!("/device/{}/", text(&device)),
+        format!("/participant/{}/", text(&added["id"])),
+        "/recording/list/?q=%3Cscript%3E".to_owned(),
+    ];
+    (house, pages)
+}
 
 #[tokio::test]
 async fn every_page_wants_a_password_and_cannot_be_framed() {
-    let house = House::start().await;
-    for page in PAGES {
+    let (house, pages) = furnished("kitchen").await;
+    for page in PAGES.into_iter().chain(pages.iter().map(String::as_str)) {
         let stranger =
             reqwest::Client::builder().no_proxy().build().expect("a client").get(house.url(page)).send().await.expect("an answer");
         assert_eq!(stranger.status(), 401, "{page}");
@@ -38,17 +80,19 @@ async fn no_cache_keeps_what_is_about_who_may_do_what() {
 }
 
 #[tokio::test]
-async fn a_researcher_sees_everything_but_the_settings() {
-    let house = House::start().await;
-    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-    for page in PAGES {
-        let answer = client
-            .get(house.url(page))
-            .basic_auth("researcher", Some(crate::support::Researcher::PASSWORD))
-            .send()
-            .await
-            .expect("an answer");
-        assert_eq!(answer.status(), if page == "/settings/" { 403 } else { 200 }, "{page}");
+async fn a_researcher_sees_and_does_everything_but_what_is_for_operators() {
+    let (house, pages) = furnished("kitchen").await;
+    let researcher = house.researcher().without_power();
+    for page in PAGES.into_iter().chain(pages.iter().map(String::as_str)) {
+        let is_theirs = !OF_OPERATORS.contains(&("GET", page));
+        assert_eq!(researcher.get(page).await.status(), if is_theirs { 200 } else { 403 }, "{page}");
+    }
+    for (method, path) in OF_OPERATORS {
+        let answer = researcher.request(method, path).send().await.expect("an answer");
+        let (status, said) = (answer.status(), answer.text().await.expect("text"));
+        assert!(status == 403 && said.contains("his is for operators"), "{method} {path}: {status} {said}");
+        let answer = house.researcher().request(method, path).send().await.expect("an answer");
+        assert_ne!(answer.status(), 403, "{method} {path}");
     }
 }
 
@@ -233,23 +277,17 @@ async fn a_cross_site_post_is_refused() {
 
 #[tokio::test]
 async fn html_in_a_name_is_shown_as_text() {
-    let house = House::start().await;
     let evil = "<script>alert(1)</script>";
-    let watch = house.watch(evil).await;
-    let uuid = watch.new_dataset().await;
-    watch.upload(&uuid, &format!("{evil}.csv"), "1").await;
-    watch.upload(&uuid, &format!("{evil}.exe"), "1").await;
+    let (house, pages) = furnished(evil).await;
     house.researcher().poll("<img src=x>").await;
     house.researcher().poll("<img src=y>").await;
     let blocked = house.researcher().request_of("<img src=y>").await["id"].as_str().expect("an id").to_owned();
     assert_eq!(house.researcher().post(&format!("/api/v1/requests/{blocked}/block")).await, 204);
-    let recording = format!("/recording/{uuid}/");
     let id = house.researcher().json("/api/v1/devices").await[0]["id"].as_str().expect("an id").to_owned();
-    let device = format!("/device/{id}/");
     let said = serde_json::json!({"name": evil, "note": evil});
     let patched = house.researcher().request("PATCH", &format!("/api/v1/devices/{id}")).json(&said).send().await.expect("an answer");
     assert_eq!(patched.status(), 200);
-    for page in PAGES.into_iter().chain([recording.as_str(), device.as_str(), "/recording/list/?q=%3Cscript%3E"]) {
+    for page in PAGES.into_iter().chain(pages.iter().map(String::as_str)) {
         let text = house.researcher().get(page).await.text().await.expect("text");
         // The only script is ours, and its text stands elsewhere.
         let scripts = text.matches("<script").count();

@@ -199,6 +199,16 @@ async fn everything_can_be_done_on_the_page() {
     let device = researcher.json("/api/v1/devices").await[0]["id"].as_str().expect("an id").to_owned();
     let shown = text(&format!("/device/{device}/")).await;
     assert!(shown.contains("<bdi>P01</bdi>") && shown.contains("2024-03-05") && shown.contains("worn until 2024-03-05"), "{shown}");
+    // To take the last day away is another button than to choose one.
+    let unsaid = post(end, "until=").await;
+    assert_eq!(unsaid.status(), 400);
+    assert!(unsaid.text().await.expect("text").contains("choose the last day"));
+    for _ in 0..2 {
+        assert_eq!(post(&end.replace("/end", "/reopen"), "").await.status(), 303);
+    }
+    let shown = text(&format!("/device/{device}/")).await;
+    assert_eq!((shown.matches("worn still").count(), shown.contains("class=\"time\">now")), (1, true), "{shown}");
+    assert!(!text(&page).await.contains("/reopen"));
     assert_eq!(post(&end.replace("/end", "/delete"), "").await.status(), 303);
     assert_eq!(post(&end.replace("/end", "/delete"), "").await.status(), 404);
     assert_eq!(post(&format!("{page}describe"), "label=P-1&note=").await.status(), 303);

@@ -355,6 +355,11 @@ async fn who_did_what_stands_in_the_trail() {
     assert!(page.contains("unusable: =1+1"));
     let logins = researcher.get("/audit.csv?action=failed+login").await.text().await.expect("text");
     assert!(logins.contains("wrong password") && logins.contains("no such user") && !logins.contains("mistake"), "{logins}");
+    // Somebody who was a user once can be searched for still, and a page leads back to the first one.
+    let gone = researcher.get("/audit/?who=somebody%3Cb%3E").await.text().await.expect("text");
+    assert!(gone.contains("<option selected>somebody&#60;b&#62;</option>") && !gone.contains("First page"), "{gone}");
+    let last = researcher.get("/audit/?who=admin&before=1").await.text().await.expect("text");
+    assert!(last.contains("<a href=\"/audit/?who=admin\">First page</a>") && last.contains("Nothing comes behind this."), "{last}");
     // What is still here has a page.
     let watch = researcher.json("/api/v1/devices").await[0]["id"].as_str().expect("an id").to_owned();
     researcher.post(&format!("/device/{watch}/end-older-tokens")).await;

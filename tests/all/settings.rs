@@ -392,3 +392,65 @@ async fn a_house_without_a_file_shows_its_settings_and_changes_none() {
     assert!(shown.contains("without a file") && shown.contains("limits.max_upload_mib") && !shown.contains("<form"), "{shown}");
     assert_eq!(house.researcher().post("/settings/save").await, 409);
 }
+
+#[tokio::test]
+async fn a_form_that_was_saved_and_is_changed_further_is_saved_again() {
+    let running = Running::start();
+    let form = running.typed(&[("zip.quiet_minutes", "6"), ("new.name", "guest"), ("new.password", NEW_PASSWORD)]).await;
+    running.save(&fields(&page(running.send("preview", &form).await, 200).await)).await;
+    // Back to the form, as the browser kept it, and another field.
+    let mut further = form.clone();
+    further.extend(
+        [("limits.stall_seconds", "61"), ("new.name", ""), ("new.password", "")].map(|(name, text)| (name.to_owned(), text.to_owned())),
+    );
+    let conflict = page(running.send("preview", &further).await, 409).await;
+    let preview = page(running.send("preview", &fields(&conflict)).await, 200).await;
+    let saved = running.save(&fields(&preview)).await;
+    assert!(saved.contains("Saved") && saved.contains("limits.stall_seconds"), "{saved}");
+    assert!(running.text().contains("stall_seconds: 61"), "{}", running.text());
+    // Sent once more, it is the same form.
+    assert!(running.save(&fields(&preview)).await.contains("Nothing changes"));
+}
+
+#[tokio::test]
+async fn what_is_saved_is_what_the_preview_showed_or_nothing() {
+    let mut running = Running::start();
+    let typed = [("zip.quiet_minutes", "6"), ("users.researcher.password", NEW_PASSWORD)];
+    let form = running.previewed(&typed).await;
+    let other = running.typed(&[("draft", &form["draft"]), ("users.researcher.password", "summer pebble copper lantern")]).await;
+    page(running.send("preview", &other).await, 200).await;
+    running.save(&form).await;
+    assert_eq!(running.login("researcher", NEW_PASSWORD).await, 200, "a tab saved what another one typed");
+    // A start of the server forgets what was typed.
+    let before = running.text();
+    let form = running.previewed(&[("zip.quiet_minutes", "7"), ("users.researcher.password", "summer pebble copper lantern")]).await;
+    running.program.terminate();
+    assert!(running.program.wait().success());
+    running.program = Program::with_config(&running.config()).start();
+    running.operator = running.program.researcher();
+    for step in ["preview", "save"] {
+        let gone = page(running.send(step, &form).await, 409).await;
+        assert!(gone.contains("must be typed again at\n  <code>users.researcher.password</code>"), "{gone}");
+        assert_eq!(fields(&gone)["zip.quiet_minutes"], "7");
+    }
+    assert_eq!(running.text(), before);
+    let back = page(running.send("edit", &form).await, 200).await;
+    let mut again = fields(&back);
+    again.insert("users.researcher.password".to_owned(), "summer pebble copper lantern".to_owned());
+    running.save(&fields(&page(running.send("preview", &again).await, 200).await)).await;
+    assert_eq!(running.login("researcher", "summer pebble copper lantern").await, 200);
+    assert!(running.text().contains("quiet_minutes: 7"));
+}
+
+#[tokio::test]
+async fn a_test_message_leaves_what_was_typed_where_it_is() {
+    let running = Running::start();
+    let form =
+        running.typed(&[("zip.quiet_minutes", "6"), ("new.name", "guest"), ("new.password", NEW_PASSWORD), ("channel", "webhook")]).await;
+    let tried = page(running.send("alerts/test", &form).await, 200).await;
+    assert!(tried.contains("Not sent.") && tried.contains("A password was typed, and is kept"), "{tried}");
+    let again = fields(&tried);
+    assert_eq!((again["zip.quiet_minutes"].as_str(), again["new.name"].as_str()), ("6", "guest"));
+    running.save(&fields(&page(running.send("preview", &again).await, 200).await)).await;
+    assert_eq!(running.login("guest", NEW_PASSWORD).await, 200);
+}

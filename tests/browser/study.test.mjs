@@ -53,6 +53,9 @@ test('a skipped run and a silent watch are shown, mailed once, and told no more 
   // Whoever comes to the door makes the house look at once whom to tell of what.
   await new Watch(house, 'new one[bbbbbbbbbbbbbbbb]').ask()
   await until('it is mailed', () => ['Run 7 of kitchen watch is missing.', 'drawer has brought nothing since', 'new one asks'].every((text) => sink.mails.join().includes(text)))
+  // A later mail does not say it again.
+  await new Watch(house, 'next one[cccccccccccccccc]').ask()
+  await until('what came later is mailed', () => sink.mails.join().includes('next one asks'))
   assert.equal(sink.mails.join().split('Run 7 of').length, 2)
   assert.doesNotMatch(sink.mails.join(), /9774d56d682e549c|aaaaaaaaaaaaaaaa/)
   const page = await visit(t, house)

@@ -41,6 +41,7 @@ pub struct AuditPage {
     search: Search,
     users: Vec<String>,
     entries: Vec<AuditEntry>,
+    first: Option<String>,
     subjects: HashMap<String, Subject>,
     next: Option<String>,
 }
@@ -69,8 +70,13 @@ pub async fn page(
     let mut entries = audit.entries(&search.filter()?, PAGE + 1).await?;
     let next = cut(&mut entries, PAGE).map(|last| search.address("/audit/", Some(last.number)));
     let subjects = audit.subjects(&entries).await?;
-    let users = settings.now().users.iter().map(|user| user.name.clone()).collect();
-    Ok(Page(AuditPage { admin, search, users, entries, subjects, next }))
+    let first = (!search.before.trim().is_empty()).then(|| search.address("/audit/", None));
+    let mut users: Vec<_> = settings.now().users.iter().map(|user| user.name.clone()).collect();
+    // Somebody who is no user any more, or the house.
+    if !search.who.is_empty() && !users.contains(&search.who) {
+        users.push(search.who.clone());
+    }
+    Ok(Page(AuditPage { admin, search, users, entries, first, subjects, next }))
 }
 
 /// The same as CSV, all of it.

@@ -1,7 +1,6 @@
 //! What researchers and operators see: pages, and the same as JSON. Each file holds a page, its template's struct and its
 //! JSON together.
 
-pub mod alerts;
 pub mod audit;
 pub mod devices;
 pub mod front;

@@ -24,7 +24,7 @@ use crate::{
 /// A span as a form or a script says it.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Said {
+pub struct SpanForm {
     /// The device's id, or what it is called.
     device: String,
     from: String,
@@ -49,7 +49,7 @@ pub async fn add_on_page(
     admin: Admin,
     State(app): State<App>,
     Id(id): Id<ParticipantId>,
-    Form(said): Form<Said>,
+    Form(said): Form<SpanForm>,
 ) -> Result<Redirect, Problem> {
     begin(&app, &admin, id, &said).await?;
     Ok(back(id))
@@ -60,7 +60,7 @@ pub async fn add(
     admin: Admin,
     State(app): State<App>,
     Id(id): Id<ParticipantId>,
-    Sent(said): Sent<Said>,
+    Sent(said): Sent<SpanForm>,
 ) -> Result<(StatusCode, Json<EnrolledView>), Problem> {
     begin(&app, &admin, id, &said).await?;
     Ok((StatusCode::CREATED, Json(enrolled(&app.participants, id).await?)))
@@ -68,12 +68,19 @@ pub async fn add(
 
 /// `POST /participant/{id}/spans/{span}/end`.
 pub async fn end_on_page(admin: Admin, State(app): State<App>, Path(ids): Ids, Form(said): Form<End>) -> Result<Redirect, Problem> {
-    end_one(&app, &admin, &ids, &said).await.map(back)
+    let until = last_day(said.until.as_deref())?;
+    let until = until.ok_or_else(|| Problem::field("until", "Last day", "choose the last day on which the watch was worn"))?;
+    end_one(&app, &admin, &ids, Some(until)).await.map(back)
+}
+
+/// `POST /participant/{id}/spans/{span}/reopen`: it is worn still.
+pub async fn reopen_on_page(admin: Admin, State(app): State<App>, Path(ids): Ids) -> Result<Redirect, Problem> {
+    end_one(&app, &admin, &ids, None).await.map(back)
 }
 
 /// `PATCH /api/v1/participants/{id}/spans/{span}`.
 pub async fn end(admin: Admin, State(app): State<App>, Path(ids): Ids, Sent(said): Sent<End>) -> Result<Json<EnrolledView>, Problem> {
-    let id = end_one(&app, &admin, &ids, &said).await?;
+    let id = end_one(&app, &admin, &ids, last_day(said.until.as_deref())?).await?;
     enrolled(&app.participants, id).await.map(Json)
 }
 
@@ -88,7 +95,7 @@ pub async fn delete(admin: Admin, State(app): State<App>, Path(ids): Ids) -> Res
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn begin(app: &App, admin: &Admin, id: ParticipantId, said: &Said) -> Result<(), Problem> {
+async fn begin(app: &App, admin: &Admin, id: ParticipantId, said: &SpanForm) -> Result<(), Problem> {
     let (from, until) = (day("from", "First day", &said.from)?, last_day(said.until.as_deref())?);
     enrolled(&app.participants, id).await?;
     let device = app.handshake.device_called(&said.device).await?;
@@ -98,10 +105,15 @@ async fn begin(app: &App, admin: &Admin, id: ParticipantId, said: &Said) -> Resu
     Ok(())
 }
 
-async fn end_one(app: &App, admin: &Admin, (id, span): &(String, String), said: &End) -> Result<ParticipantId, Problem> {
-    let (id, until) = (participant(id)?, last_day(said.until.as_deref())?);
+async fn end_one(app: &App, admin: &Admin, (id, span): &(String, String), until: Option<Day>) -> Result<ParticipantId, Problem> {
+    let id = participant(id)?;
+    let before = enrolled(&app.participants, id).await?.spans.into_iter().find(|before| before.id == *span);
+    // What changes nothing leaves nothing in the trail.
+    if before.is_some_and(|before| before.until == until.map(|day| day.to_string())) {
+        return Ok(id);
+    }
     let changed = app.participants.end_span(id, span, until).await?;
-    let what = until.map_or("worn on".to_owned(), |day| format!("worn until {day}"));
+    let what = until.map_or("worn still, without a last day".to_owned(), |day| format!("worn until {day}"));
     note(app, admin, id, &changed, &what).await;
     Ok(id)
 }

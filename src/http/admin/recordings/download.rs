@@ -17,7 +17,7 @@ use crate::{
     http::{
         error::Problem,
         extract::{Form, ManyParams},
-        limits::DownloadPlace,
+        limits::Place,
         passwords::Admin,
         state::App,
     },
@@ -46,7 +46,7 @@ async fn take_home(admin: &Admin, app: &App, bulk: &Bulk) -> Result<Response, Pr
     Ok(stream_of(collection, place))
 }
 
-fn stream_of(collection: Collection, place: DownloadPlace) -> Response {
+fn stream_of(collection: Collection, place: Place) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "application/zip".to_owned()),
         (header::CONTENT_LENGTH, collection.length().to_string()),

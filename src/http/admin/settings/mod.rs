@@ -3,9 +3,10 @@
 
 mod drafts;
 mod steps;
+mod trial;
 mod views;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use askama::Template;
 use axum::{
@@ -17,14 +18,16 @@ use serde::Deserialize;
 pub use self::{
     drafts::Drafts,
     steps::{edit, preview, save},
+    trial::trial,
 };
 use self::{
-    drafts::Key,
+    drafts::{Held, Key},
     views::{SectionView, Sheet, UserView},
 };
 use crate::{
+    alerts::{AlertError, Alerts},
     audit::Audit,
-    config::{Changed, Kind, OpenError, Refusal, Secret, SettingInForce, Settings, Source, Standing, Typed},
+    config::{Changed, Kind, OpenError, Refusal, SettingInForce, Settings, Source, Standing, Typed},
     handshake::Handshake,
     http::{App, auth::Operator, error::Problem, extract::Params, html::Page, passwords::Admin},
     storage::blocking,
@@ -55,6 +58,7 @@ struct FormPage {
     one_more: UserView,
     digest: String,
     draft: String,
+    held: Held,
     path: String,
     locked_out: u64,
 }
@@ -66,8 +70,12 @@ enum Note {
     Again,
     /// The file is another one than the form was made from.
     Conflict,
+    /// Secrets that were typed are not in memory any more.
+    Gone,
     NothingChanges,
     Saved(Vec<Changed>),
+    /// A test message was sent, or was not.
+    Tried(Result<(), AlertError>),
 }
 
 /// What the handlers of this page work with.
@@ -76,37 +84,50 @@ pub struct Desk {
     settings: Settings,
     handshake: Handshake,
     audit: Audit,
+    alerts: Alerts,
     drafts: Arc<Drafts>,
 }
 
 impl FromRef<App> for Desk {
     fn from_ref(app: &App) -> Self {
-        Self { settings: app.settings.clone(), handshake: app.handshake.clone(), audit: app.audit.clone(), drafts: Arc::clone(&app.drafts) }
+        Self {
+            settings: app.settings.clone(),
+            handshake: app.handshake.clone(),
+            audit: app.audit.clone(),
+            alerts: app.alerts.clone(),
+            drafts: Arc::clone(&app.drafts),
+        }
     }
 }
 
 /// Which form was saved a moment ago.
 #[derive(Deserialize)]
-pub struct Sent {
+pub struct JustSaved {
     saved: Option<String>,
     #[serde(default)]
     again: bool,
 }
 
-pub async fn page(Operator(admin): Operator, Params(sent): Params<Sent>, State(desk): State<Desk>) -> Result<Response, Problem> {
+pub async fn page(Operator(admin): Operator, Params(just): Params<JustSaved>, State(desk): State<Desk>) -> Result<Response, Problem> {
     let Some(source) = desk.settings.source() else {
         return desk.read_only(admin, "The server was started without a file, so nothing can be changed here".to_owned()).await;
     };
-    let saved = sent.saved.and_then(|draft| desk.drafts.saved(&(admin.name.clone(), draft)));
+    let saved = just.saved.and_then(|draft| desk.drafts.saved(&(admin.name.clone(), draft)));
     let note = match saved {
-        Some(_) if sent.again => Note::NothingChanges,
+        Some(_) if just.again => Note::NothingChanges,
         Some(changed) => Note::Saved(changed),
         None => Note::Plain,
     };
     match standing(source).await? {
         Ok(standing) => {
             let refusal = standing.change(&Typed::new(), &admin.name).err().unwrap_or_default();
-            let filled = Filled { key: (admin.name.clone(), Drafts::fresh()), admin, digest: String::new(), typed: Typed::new() };
+            let filled = Filled {
+                key: (admin.name.clone(), Drafts::fresh()),
+                admin,
+                digest: String::new(),
+                typed: Typed::new(),
+                held: Held::default(),
+            };
             desk.form(source, &standing, filled, note, refusal).await
         }
         Err(error) => desk.read_only(admin, error.to_string()).await,
@@ -125,6 +146,7 @@ struct Filled {
     digest: String,
     /// Without secrets.
     typed: Typed,
+    held: Held,
 }
 
 impl Desk {
@@ -135,8 +157,7 @@ impl Desk {
 
     /// The form, with what was typed and what is wrong with it.
     async fn form(&self, source: &Source, standing: &Standing, filled: Filled, note: Note, refusal: Refusal) -> Result<Response, Problem> {
-        let secrets: BTreeMap<String, Secret> = self.drafts.secrets(&filled.key);
-        let mut sheet = Sheet { standing, typed: &filled.typed, secrets: &secrets, refusal };
+        let mut sheet = Sheet { standing, typed: &filled.typed, held: &filled.held, refusal };
         let page = FormPage {
             wrong: sheet.wrong(),
             sections: sheet.sections(&self.settings, source),
@@ -147,6 +168,7 @@ impl Desk {
             note,
             digest: standing.digest(),
             draft: filled.key.1,
+            held: filled.held,
             path: source.path().display().to_string(),
             locked_out: self.handshake.locked_out().await?,
             admin: filled.admin,

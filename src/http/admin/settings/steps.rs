@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 
-use super::{Desk, Filled, Note, standing};
+use super::{Desk, Filled, Held, Note, standing};
 use crate::{
     audit::Action,
     config::{Change, Changed, DiffLine, Kind, Refusal, Side, Source, Standing, Typed},
@@ -28,9 +28,10 @@ struct PreviewPage {
     digest: String,
     draft: String,
     typed: Typed,
+    held: Held,
 }
 
-type SentForm = Result<Form<Vec<(String, String)>>, FormRejection>;
+pub(super) type SentForm = Result<Form<Vec<(String, String)>>, FormRejection>;
 
 /// What a form comes to.
 enum Outcome {
@@ -43,9 +44,9 @@ enum Outcome {
 pub async fn preview(Operator(admin): Operator, State(desk): State<Desk>, form: SentForm) -> Result<Response, Problem> {
     let (source, standing, filled) = desk.take(admin, form).await?;
     match desk.look(&source, &standing, filled).await? {
-        Outcome::Change(change, Filled { admin, key, digest, typed }) => {
+        Outcome::Change(change, Filled { admin, key, digest, typed, held }) => {
             let (changed, diff) = (change.changed().to_vec(), change.diff());
-            Ok(Page(PreviewPage { admin, changed, diff, digest, draft: key.1, typed }).into_response())
+            Ok(Page(PreviewPage { admin, changed, diff, digest, draft: key.1, typed, held }).into_response())
         }
         Outcome::Answer(answer) => Ok(answer),
     }
@@ -54,7 +55,8 @@ pub async fn preview(Operator(admin): Operator, State(desk): State<Desk>, form: 
 /// Back to the form, with what was typed.
 pub async fn edit(Operator(admin): Operator, State(desk): State<Desk>, form: SentForm) -> Result<Response, Problem> {
     let (source, standing, filled) = desk.take(admin, form).await?;
-    desk.form(&source, &standing, filled, Note::Again, Refusal::default()).await
+    let note = if filled.held.gone.is_empty() { Note::Again } else { Note::Gone };
+    desk.form(&source, &standing, filled, note, Refusal::default()).await
 }
 
 pub async fn save(Operator(admin): Operator, State(desk): State<Desk>, form: SentForm) -> Result<Response, Problem> {
@@ -66,7 +68,8 @@ impl Desk {
         let Some(source) = self.settings.source() else { return Err(no_file()) };
         let _turn = source.turn().await;
         let (source, standing, filled) = self.take(admin, form).await?;
-        if self.drafts.saved(&filled.key).is_some() {
+        let is_over = filled.digest != standing.digest();
+        if is_over && self.drafts.was_saved_over(&filled.key, &filled.digest) {
             return Ok(Redirect::to(&format!("/settings/?saved={}&again=true", filled.key.1)).into_response());
         }
         let (change, filled) = match self.look(&source, &standing, filled).await? {
@@ -80,7 +83,7 @@ impl Desk {
             return Ok((StatusCode::CONFLICT, page).into_response());
         }
         self.note(&filled.admin, &changed).await;
-        self.drafts.save(&filled.key, changed);
+        self.drafts.save(&filled.key, filled.digest, changed);
         Ok(Redirect::to(&format!("/settings/?saved={}", filled.key.1)).into_response())
     }
 
@@ -92,7 +95,7 @@ impl Desk {
     }
 
     /// A form that was sent, and the file as it stands now.
-    async fn take(&self, admin: Admin, form: SentForm) -> Result<(Arc<Source>, Standing, Filled), Problem> {
+    pub(super) async fn take(&self, admin: Admin, form: SentForm) -> Result<(Arc<Source>, Standing, Filled), Problem> {
         let Form(pairs) = form.map_err(|error| Problem::new(error.status(), error.body_text()))?;
         let source = self.settings.source().ok_or_else(no_file)?;
         let standing = standing(source).await?.map_err(|error| Problem::new(StatusCode::CONFLICT, error.to_string()))?;
@@ -100,16 +103,18 @@ impl Desk {
         let (digest, draft) = (typed.remove("digest").unwrap_or_default(), typed.remove("draft").unwrap_or_default());
         let key = (admin.name.clone(), draft);
         let secret = secret_fields(&standing);
-        self.drafts.hold(&key, &mut typed, |name| secret.iter().any(|secret| secret == name));
-        Ok((Arc::clone(source), standing, Filled { admin, key, digest, typed }))
+        let held = self.drafts.hold(&key, &mut typed, |name| secret.iter().any(|secret| secret == name));
+        Ok((Arc::clone(source), standing, Filled { admin, key, digest, typed, held }))
     }
 
     /// What a form comes to with the file as it stands now.
     async fn look(&self, source: &Source, standing: &Standing, filled: Filled) -> Result<Outcome, Problem> {
         let mut typed = filled.typed.clone();
-        typed.extend(self.drafts.secrets(&filled.key).into_iter().map(|(name, secret)| (name, secret.expose().to_owned())));
+        typed.extend(filled.held.secrets.iter().map(|(name, (_, secret))| (name.clone(), secret.expose().to_owned())));
         let change = standing.change(&typed, &filled.admin.name);
         let (status, note, refusal) = match change {
+            // What would be saved is not what was typed.
+            _ if !filled.held.gone.is_empty() => (StatusCode::CONFLICT, Note::Gone, Refusal::default()),
             Ok(change) if change.changed().is_empty() => (StatusCode::OK, Note::NothingChanges, Refusal::default()),
             Ok(change) if filled.digest == standing.digest() => return Ok(Outcome::Change(Box::new(change), filled)),
             Ok(_) => (StatusCode::CONFLICT, Note::Conflict, Refusal::default()),

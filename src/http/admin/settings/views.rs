@@ -1,8 +1,9 @@
 //! The settings as a form shows them: what stands in the file, what was typed, and what is wrong with it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use crate::config::{Field, Kind, Refusal, Role, Secret, Settings, Source, Standing, Typed};
+use super::drafts::Held;
+use crate::config::{Field, Kind, Refusal, Role, Settings, Source, Standing, Typed};
 
 /// A section of the form.
 pub struct SectionView {
@@ -42,7 +43,7 @@ pub struct UserView {
 pub struct Sheet<'a> {
     pub standing: &'a Standing,
     pub typed: &'a Typed,
-    pub secrets: &'a BTreeMap<String, Secret>,
+    pub held: &'a Held,
     pub refusal: Refusal,
 }
 
@@ -63,7 +64,7 @@ impl Sheet<'_> {
             shown: field.shown(self.typed).to_owned(),
             problems: self.problems(&field.name),
             in_force: in_force.get(&field.name).cloned(),
-            held: self.secrets.contains_key(&field.name),
+            held: self.held.secrets.contains_key(&field.name),
             removed: self.typed.contains_key(&format!("{}.remove", field.name)),
             field,
         }
@@ -81,7 +82,7 @@ impl Sheet<'_> {
                 was,
                 role: typed.map_or(was, String::as_str).to_owned(),
                 problems,
-                held: self.secrets.contains_key(&format!("{row}.password")),
+                held: self.held.secrets.contains_key(&format!("{row}.password")),
                 removed: self.typed.contains_key(&format!("{row}.remove")),
                 me: name == me,
                 name,
@@ -95,7 +96,7 @@ impl Sheet<'_> {
         let text = |key: &str| self.typed.get(&format!("new.{key}")).cloned();
         let (name, role) = (text("name").unwrap_or_default(), text("role").unwrap_or_else(|| word(Some(Role::Researcher)).to_owned()));
         let problems = ["new", "new.name", "new.role", "new.password"].iter().flat_map(|field| self.problems(field)).collect();
-        UserView { name, was: "", role, problems, held: self.secrets.contains_key("new.password"), removed: false, me: false }
+        UserView { name, was: "", role, problems, held: self.held.secrets.contains_key("new.password"), removed: false, me: false }
     }
 
     pub fn problems(&mut self, field: &str) -> Vec<String> {
