@@ -40,7 +40,7 @@ CREATE TABLE participants (
     label      TEXT   NOT NULL UNIQUE,
     note       TEXT   NOT NULL DEFAULT '',
     created_at BIGINT NOT NULL,
-    forgotten_at BIGINT                                                       -- its row goes with the last of its datasets
+    forgotten_at BIGINT                                                       -- its row goes with the last of its datasets and forgotten_spans
 );
 CREATE TABLE spans (
     id          TEXT   NOT NULL PRIMARY KEY,
@@ -51,6 +51,15 @@ CREATE TABLE spans (
 );
 CREATE INDEX spans_by_device ON spans (device, from_at);
 CREATE INDEX spans_by_participant ON spans (participant, from_at);
+-- What a participant wore that is forgotten: what was recorded then and is read later goes into the trash as well.
+CREATE TABLE forgotten_spans (
+    participant TEXT   NOT NULL REFERENCES participants (id),
+    device      TEXT   NOT NULL REFERENCES devices (id),
+    from_at     BIGINT NOT NULL,
+    until_at    BIGINT NOT NULL,
+    kept_until  BIGINT NOT NULL                                               -- then it goes
+);
+CREATE INDEX forgotten_spans_by_device ON forgotten_spans (device, from_at);
 ALTER TABLE datasets ADD COLUMN participant TEXT REFERENCES participants (id);
 ALTER TABLE datasets ADD COLUMN participant_by_hand BIGINT NOT NULL DEFAULT 0; -- 1: a person said so, also where that is nobody
 

@@ -116,22 +116,31 @@ impl Catalog {
         self.change(datasets, set, differs).await
     }
 
-    /// Says who wore the device, whatever the spans say. Returns the datasets of which something else was said before.
+    /// Says who wore the device, whatever the spans say. Returns the datasets of which something else was said before; none where there
+    /// is no such participant, or it is forgotten.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn assign(&self, datasets: &[DatasetId], wearer: Wearer) -> Result<Vec<DatasetId>, CatalogError> {
+    pub async fn assign(&self, datasets: &[DatasetId], wearer: Wearer) -> Result<Option<Vec<DatasetId>>, CatalogError> {
         let participant = match wearer {
             Wearer::Participant(id) => Some(id.to_string()),
             Wearer::Unassigned => None,
         };
+        let (mut tx, _place) = self.writing_aside().await?;
+        let enrolled =
+            sqlx::query("SELECT 1 WHERE $1 IS NULL OR EXISTS (SELECT 1 FROM participants WHERE id = $1 AND forgotten_at IS NULL)");
+        if enrolled.bind(participant.as_deref()).fetch_optional(&mut *tx).await?.is_none() {
+            return Ok(None);
+        }
         let set = |query: &mut Query| {
-            query.push("participant_by_hand = 1, participant = ").push_bind(participant.clone());
+            query.push(", participant_by_hand = 1, participant = ").push_bind(participant.clone());
         };
         let differs = |query: &mut Query| {
             query.push("participant_by_hand = 0 OR participant IS DISTINCT FROM ").push_bind(participant.clone());
         };
-        self.change(datasets, set, differs).await
+        let changed = update(&mut tx, datasets, set, differs).await?;
+        tx.commit().await?;
+        Ok(Some(changed))
     }
 
     /// Takes back what people said of who wore the device: the spans say it again. Returns the datasets of which they had said it.

@@ -123,7 +123,7 @@ impl Catalog {
 
 /// Who wore a device stands in the trail by its id, which says nothing once a participant is forgotten, and is shown by its label.
 const SELECT: &str = "SELECT audit.number, at, who, action, subject, COALESCE(p.label || substr(detail, 37), detail) AS detail FROM audit \
-    LEFT JOIN participants p ON audit.action = 'assigned' AND p.id = substr(audit.detail, 1, 36) WHERE audit.number < ";
+    LEFT JOIN participants p ON audit.action = 'assigned' AND p.id = substr(audit.detail, 1, 36) AND p.forgotten_at IS NULL WHERE audit.number < ";
 
 fn entries(filter: &AuditFilter, most: u32) -> QueryBuilder<Sqlite> {
     let mut query = QueryBuilder::new(SELECT);

@@ -176,18 +176,16 @@ impl Catalog {
     }
 
     /// Keeps what people say of a device. The words of its recordings are read anew where its name is another one. `false` if there
-    /// is no such device.
+    /// is no such device, or it is forgotten.
     ///
     /// # Errors
     /// [`CatalogError`].
     pub async fn describe_device(&self, id: DeviceId, notes: &DeviceNotes) -> Result<bool, CatalogError> {
         let (mut tx, _place) = self.writing_aside().await?;
-        sqlx::query("UPDATE datasets SET described = -1 WHERE device = $1 AND EXISTS (SELECT 1 FROM devices WHERE id = $1 AND name <> $2)")
-            .bind(id.to_string())
-            .bind(&notes.name)
-            .execute(&mut *tx)
-            .await?;
-        let done = sqlx::query("UPDATE devices SET name = $2, note = $3, silent_hours = $4 WHERE id = $1")
+        let anew = "UPDATE datasets SET described = -1 WHERE device = $1 \
+                    AND EXISTS (SELECT 1 FROM devices WHERE id = $1 AND name <> $2 AND forgotten_at IS NULL)";
+        sqlx::query(anew).bind(id.to_string()).bind(&notes.name).execute(&mut *tx).await?;
+        let done = sqlx::query("UPDATE devices SET name = $2, note = $3, silent_hours = $4 WHERE id = $1 AND forgotten_at IS NULL")
             .bind(id.to_string())
             .bind(&notes.name)
             .bind(&notes.note)

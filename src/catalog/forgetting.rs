@@ -3,9 +3,9 @@
 
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::{Catalog, CatalogError, columns::parsed, devices::unknown, now, spans::assign_anew};
+use super::{Catalog, CatalogError, Millis, columns::parsed, devices::unknown, now, spans::assign_anew};
 use crate::{
-    ids::{DeviceId, ParticipantId},
+    ids::{DatasetId, DeviceId, ParticipantId},
     ledger::DeviceState,
 };
 
@@ -18,7 +18,24 @@ const TO_BLANK: &str = "SELECT id FROM devices WHERE forgotten_at IS NOT NULL \
      AND NOT EXISTS (SELECT 1 FROM datasets WHERE datasets.device = devices.id)";
 
 const GONE: &str = "SELECT id FROM participants WHERE forgotten_at IS NOT NULL \
-     AND NOT EXISTS (SELECT 1 FROM datasets WHERE datasets.participant = participants.id)";
+     AND NOT EXISTS (SELECT 1 FROM datasets WHERE datasets.participant = participants.id) \
+     AND NOT EXISTS (SELECT 1 FROM forgotten_spans WHERE forgotten_spans.participant = participants.id)";
+
+/// What a participant wore up to now. A device that it still wears is another one's from now on.
+const KEEP_SPANS: &str = "INSERT INTO forgotten_spans (participant, device, from_at, until_at, kept_until) \
+     SELECT participant, device, from_at, MIN(COALESCE(until_at, $2), $2), $3 FROM spans WHERE participant = $1 AND from_at < $2";
+
+/// What is noted about a participant, and about devices where it wore them.
+const BLANK_SPANS: &str = "UPDATE audit SET detail = '' WHERE subject = $1 \
+     OR (action = 'assigned' AND SUBSTR(detail, 1, 36) = $1 AND subject IN (SELECT id FROM devices))";
+
+/// A dataset that nobody's span holds but that of one who is forgotten. It counts as assigned by hand: who restores it has it for good.
+pub(super) const LATE: &str = "UPDATE datasets SET participant = worn.by, participant_by_hand = 1, deleted_at = COALESCE(deleted_at, $2) \
+     FROM (SELECT MIN(f.participant) AS by FROM datasets d JOIN forgotten_spans f ON f.device = d.device \
+     AND f.from_at <= d.started_at AND f.until_at > d.started_at WHERE d.uuid = $1) AS worn \
+     WHERE uuid = $1 AND worn.by IS NOT NULL AND participant IS NULL AND participant_by_hand = 0 \
+     AND NOT EXISTS (SELECT 1 FROM spans s WHERE s.device = datasets.device AND s.from_at <= datasets.started_at \
+     AND (s.until_at IS NULL OR s.until_at > datasets.started_at))";
 
 impl Catalog {
     /// Shuts a device out, ends its requests and puts its datasets into the trash. `false` if there is no such device.
@@ -35,24 +52,27 @@ impl Catalog {
         Ok(known)
     }
 
-    /// Ends the spans of a participant and puts its datasets into the trash. `false` if there is no such participant.
+    /// Takes the spans of a participant away and puts its datasets into the trash; what is read of such a time within `kept`
+    /// milliseconds goes there, too. `false` if there is no such participant.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn forget_participant(&self, participant: ParticipantId, by: &str) -> Result<bool, CatalogError> {
+    pub async fn forget_participant(&self, participant: ParticipantId, by: &str, kept: Millis) -> Result<bool, CatalogError> {
         self.flush().await?;
         let (mut tx, _place) = self.writing_aside().await?;
-        let id = participant.to_string();
-        let mark = sqlx::query("UPDATE participants SET forgotten_at = COALESCE(forgotten_at, $2) WHERE id = $1").bind(&id).bind(now());
+        let (id, now) = (participant.to_string(), now());
+        let mark = sqlx::query("UPDATE participants SET forgotten_at = COALESCE(forgotten_at, $2) WHERE id = $1").bind(&id).bind(now);
         let known = mark.execute(&mut *tx).await?.rows_affected() == 1;
         // Without a span nothing else says who wore the device, should somebody restore one.
         sqlx::query("UPDATE datasets SET participant_by_hand = 1 WHERE participant = $1").bind(&id).execute(&mut *tx).await?;
+        sqlx::query(KEEP_SPANS).bind(&id).bind(now).bind(now.saturating_add(kept)).execute(&mut *tx).await?;
+        sqlx::query(BLANK_SPANS).bind(&id).execute(&mut *tx).await?;
         let rows = sqlx::query("DELETE FROM spans WHERE participant = $1 RETURNING device").bind(&id).fetch_all(&mut *tx).await?;
         for row in rows {
             assign_anew(&mut tx, parsed(&row, "device")?).await?;
         }
         let delete = "UPDATE datasets SET deleted_at = $2, deleted_by = $3 WHERE participant = $1 AND deleted_at IS NULL";
-        sqlx::query(delete).bind(&id).bind(now()).bind(by).execute(&mut *tx).await?;
+        sqlx::query(delete).bind(&id).bind(now).bind(by).execute(&mut *tx).await?;
         tx.commit().await?;
         Ok(known)
     }
@@ -63,23 +83,16 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`].
     pub async fn finish_forgetting(&self) -> Result<(), CatalogError> {
-        let (devices, participants) = (self.ids(TO_BLANK).await?, self.ids(GONE).await?);
-        if devices.is_empty() && participants.is_empty() {
-            return Ok(());
-        }
         let (mut tx, _place) = self.writing_aside().await?;
-        for id in devices {
+        for id in ids(&mut tx, TO_BLANK).await? {
             blank(&mut tx, &id).await?;
         }
-        for id in participants {
+        sqlx::query("DELETE FROM forgotten_spans WHERE kept_until <= $1").bind(now()).execute(&mut *tx).await?;
+        for id in ids(&mut tx, GONE).await? {
             sqlx::query("DELETE FROM participants WHERE id = $1").bind(&id).execute(&mut *tx).await?;
             sqlx::query("UPDATE audit SET detail = '' WHERE subject = $1").bind(&id).execute(&mut *tx).await?;
         }
         Ok(tx.commit().await?)
-    }
-
-    async fn ids(&self, query: &'static str) -> Result<Vec<String>, sqlx::Error> {
-        sqlx::query_scalar(query).fetch_all(&self.write).await
     }
 
     /// Shuts out what the ledger says is shut out, and lets in what it says was let in again, where this catalog does not know of
@@ -147,13 +160,29 @@ async fn forget_device(tx: &mut SqliteConnection, device: DeviceId, by: &str) ->
     Ok(known)
 }
 
-/// Takes out of a device's row, and of what else there is of it, everything but its generations.
+async fn ids(tx: &mut SqliteConnection, query: &'static str) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(query).fetch_all(tx).await
+}
+
+/// Puts a dataset that was read just now into the trash, where it is of a participant that is forgotten.
+pub(super) async fn forget_late(tx: &mut SqliteConnection, dataset: DatasetId) -> Result<(), sqlx::Error> {
+    sqlx::query(LATE).bind(dataset.to_string()).bind(now()).execute(tx).await?;
+    Ok(())
+}
+
+/// Takes out of a forgotten device's row, and of what else there is of it, everything but its generations.
 async fn blank(tx: &mut SqliteConnection, id: &str) -> Result<(), sqlx::Error> {
     let blank = "UPDATE devices SET identifier = $2, name = '', note = '', silent_hours = NULL, last_upload_at = NULL, last_used_at = NULL, \
-         collected_at = NULL, meta_at = NULL, app_version = NULL, model = NULL, hardware = NULL WHERE id = $1";
-    sqlx::query(blank).bind(id).bind(FORGOTTEN).execute(&mut *tx).await?;
+         collected_at = NULL, meta_at = NULL, app_version = NULL, model = NULL, hardware = NULL \
+         WHERE id = $1 AND forgotten_at IS NOT NULL";
+    let blank = sqlx::query(blank).bind(id).bind(FORGOTTEN).execute(&mut *tx).await?;
+    // It was let in anew.
+    if blank.rows_affected() == 0 {
+        return Ok(());
+    }
     for statement in [
         "DELETE FROM spans WHERE device = $1",
+        "DELETE FROM forgotten_spans WHERE device = $1",
         "DELETE FROM credentials WHERE device = $1",
         "DELETE FROM alerts WHERE subject = $1 OR subject LIKE $1 || '%'",
         "DELETE FROM settled WHERE subject = $1 OR subject LIKE $1 || '%'",
@@ -186,7 +215,26 @@ async fn shut_out(tx: &mut SqliteConnection, device: DeviceId, generation: u32) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{catalog::made::Made, ids::DatasetId};
+    use crate::catalog::{DAY, Description, Run, made::Made};
+
+    const WEARER: &str = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+
+    /// A participant that wore a device up to a moment.
+    async fn worn(made: &Made, device: DeviceId, until: &str) -> ParticipantId {
+        made.change(&format!("INSERT INTO participants (id, label, created_at) VALUES ('{WEARER}', 'P01', 0)")).await;
+        made.change(&format!("INSERT INTO spans VALUES ('s', '{WEARER}', '{device}', 10, {until})")).await;
+        WEARER.parse().expect("an id")
+    }
+
+    /// A run of a time is read.
+    async fn read(made: &Made, dataset: DatasetId, started_at: Millis) {
+        let run = Run { started_at: Some(started_at), ..Run::default() };
+        made.catalog.describe(dataset, &Description { run, ..Description::default() }).await.expect("described");
+    }
+
+    async fn is_in_trash(made: &Made, dataset: DatasetId) -> bool {
+        made.catalog.is_in_trash(dataset).await.expect("asked")
+    }
 
     async fn device(made: &Made) -> String {
         let columns = "generation || ' ' || lowest_generation || ' ' || (revoked_at IS NOT NULL) || ' ' || (forgotten_at IS NOT NULL)";
@@ -242,5 +290,88 @@ mod tests {
         }
         let kept = made.dataset(other).await;
         assert!(!made.catalog.is_in_trash(kept).await.expect("asked"));
+    }
+
+    #[tokio::test]
+    async fn what_is_read_later_of_the_time_of_a_forgotten_participant_goes_into_the_trash_once() {
+        let made = Made::new().await;
+        let device = made.device("w").await;
+        let participant = worn(&made, device, "20").await;
+        let (before, within, behind) = (made.dataset(device).await, made.dataset(device).await, made.dataset(device).await);
+        let others = made.dataset(made.device("other").await).await;
+        made.catalog.forget_participant(participant, "ada", DAY).await.expect("forgotten");
+        made.catalog.finish_forgetting().await.expect("not yet");
+        for (dataset, started_at, is_its) in [(before, 9, false), (within, 10, true), (behind, 20, false), (others, 10, false)] {
+            read(&made, dataset, started_at).await;
+            assert_eq!(is_in_trash(&made, dataset).await, is_its, "{started_at}");
+        }
+        assert_eq!(made.texts("SELECT participant AS c FROM datasets WHERE participant IS NOT NULL").await, [Some(WEARER.to_owned())]);
+        assert!(made.catalog.restore(within).await.expect("restored"));
+        read(&made, within, 10).await;
+        assert!(!is_in_trash(&made, within).await, "a person wants it here");
+    }
+
+    #[tokio::test]
+    async fn a_device_that_a_forgotten_participant_wears_still_is_another_ones_from_then_on() {
+        let made = Made::new().await;
+        let device = made.device("w").await;
+        let participant = worn(&made, device, "NULL").await;
+        let (before, behind) = (made.dataset(device).await, made.dataset(device).await);
+        made.catalog.forget_participant(participant, "ada", DAY).await.expect("forgotten");
+        let forgotten_at = now();
+        for (dataset, started_at, is_its) in [(before, forgotten_at - DAY, true), (behind, forgotten_at + 1, false)] {
+            read(&made, dataset, started_at).await;
+            assert_eq!(is_in_trash(&made, dataset).await, is_its);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_others_wore_as_well_is_no_forgotten_participants() {
+        let made = Made::new().await;
+        let device = made.device("w").await;
+        let participant = worn(&made, device, "40").await;
+        made.change("INSERT INTO participants (id, label, created_at) VALUES ('q', 'P02', 0), ('r', 'P03', 0)").await;
+        made.change(&format!("INSERT INTO spans VALUES ('1', 'q', '{device}', 20, 40), ('2', 'r', '{device}', 30, 40)")).await;
+        made.catalog.forget_participant(participant, "ada", DAY).await.expect("forgotten");
+        for (started_at, wearer) in [(25, Some("q")), (35, None)] {
+            let dataset = made.dataset(device).await;
+            read(&made, dataset, started_at).await;
+            assert!(!is_in_trash(&made, dataset).await, "{started_at}");
+            let found = made.texts(&format!("SELECT participant AS c FROM datasets WHERE uuid = '{dataset}'")).await;
+            assert_eq!(found, [wearer.map(str::to_owned)]);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_forgotten_participant_wore_goes_in_time_also_where_a_recording_was_restored() {
+        for restored in [true, false] {
+            let made = Made::new().await;
+            let device = made.device("w").await;
+            let participant = worn(&made, device, "20").await;
+            if restored {
+                let dataset = made.dataset(device).await;
+                read(&made, dataset, 10).await;
+            }
+            made.catalog.forget_participant(participant, "ada", DAY).await.expect("forgotten");
+            for (passed, expected) in [(0, "11"), (DAY, if restored { "10" } else { "00" })] {
+                made.change(&format!("UPDATE forgotten_spans SET kept_until = kept_until - {passed}")).await;
+                made.catalog.finish_forgetting().await.expect("finished");
+                let left = made.texts("SELECT COUNT(*) || (SELECT COUNT(*) FROM forgotten_spans) AS c FROM participants").await;
+                assert_eq!(left, [Some(expected.to_owned())], "{passed}, {restored}");
+            }
+        }
+    }
+
+    /// It was listed, and then it collected a new grant.
+    #[tokio::test]
+    async fn a_device_that_is_let_in_keeps_what_is_known_of_it() {
+        let made = Made::new().await;
+        let device = made.device("w").await;
+        made.change("UPDATE devices SET name = 'wrist'").await;
+        worn(&made, device, "20").await;
+        let (mut tx, _place) = made.catalog.writing_aside().await.expect("a transaction");
+        blank(&mut tx, &device.to_string()).await.expect("nothing to do");
+        tx.commit().await.expect("committed");
+        assert_eq!(made.texts("SELECT name || (SELECT COUNT(*) FROM spans) AS c FROM devices").await, [Some("wrist1".to_owned())]);
     }
 }

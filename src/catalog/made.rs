@@ -46,6 +46,11 @@ impl Made {
         recorded.row
     }
 
+    /// Whoever has this keeps all others from writing.
+    pub(crate) async fn writing(&self) -> sqlx::Transaction<'static, sqlx::Sqlite> {
+        self.catalog.writing().await.expect("a transaction")
+    }
+
     /// Changes the catalog behind everybody's back.
     pub(crate) async fn change(&self, statement: &str) {
         sqlx::query(AssertSqlSafe(statement)).execute(&self.catalog.write).await.expect("changed");

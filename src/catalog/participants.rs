@@ -39,6 +39,8 @@ pub enum Enrolled {
     Taken,
     /// A person assigned so many recordings to it.
     HasRecordings(u64),
+    /// The same, and all of them lie in the trash.
+    InTrash(u64),
 }
 
 const SELECT: &str = "SELECT p.*, (SELECT COUNT(*) FROM spans s WHERE s.participant = p.id) AS spans, \
@@ -151,10 +153,8 @@ impl Catalog {
     pub async fn strike(&self, id: ParticipantId) -> Result<Enrolled, CatalogError> {
         let (mut tx, _place) = self.writing_aside().await?;
         let id = id.to_string();
-        let by_hand = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM datasets WHERE participant = $1 AND participant_by_hand <> 0");
-        let by_hand = by_hand.bind(&id).fetch_one(&mut *tx).await?;
-        if by_hand > 0 {
-            return Ok(Enrolled::HasRecordings(to_u64(by_hand)));
+        if let Some(refusal) = assigned_by_hand(&mut tx, &id).await? {
+            return Ok(refusal);
         }
         let rows = sqlx::query("SELECT DISTINCT device FROM spans WHERE participant = $1").bind(&id).fetch_all(&mut *tx).await?;
         sqlx::query("DELETE FROM spans WHERE participant = $1").bind(&id).execute(&mut *tx).await?;
@@ -169,8 +169,22 @@ impl Catalog {
     }
 }
 
-/// Takes a label from a participant that is to be forgotten, for another one: its row is there only as long as its recordings are. What
-/// is restored of them is still told from the other one's.
+/// Why a participant is not deleted: what a person said is not taken back silently, and what it wore while it is forgotten is kept.
+async fn assigned_by_hand(tx: &mut SqliteConnection, id: &str) -> Result<Option<Enrolled>, sqlx::Error> {
+    let by_hand = "SELECT COUNT(*), COUNT(deleted_at) FROM datasets WHERE participant = $1 AND participant_by_hand <> 0";
+    let (all, in_trash) = sqlx::query_as::<_, (i64, i64)>(by_hand).bind(id).fetch_one(&mut *tx).await?;
+    if all > in_trash {
+        return Ok(Some(Enrolled::HasRecordings(to_u64(all - in_trash))));
+    }
+    if in_trash > 0 {
+        return Ok(Some(Enrolled::InTrash(to_u64(in_trash))));
+    }
+    let forgotten = sqlx::query("SELECT 1 FROM participants WHERE id = $1 AND forgotten_at IS NOT NULL").bind(id);
+    Ok(forgotten.fetch_optional(tx).await?.map(|_| Enrolled::Gone))
+}
+
+/// Takes a label from a participant that is to be forgotten, for another one: its row is there only as long as its recordings are,
+/// and the trash keeps what comes late. What is restored of them is still told from the other one's.
 async fn free_label(tx: &mut SqliteConnection, label: &Tag, other: ParticipantId) -> Result<(), sqlx::Error> {
     for statement in [
         "UPDATE datasets SET described = -1 WHERE participant IN \

@@ -118,11 +118,11 @@ impl Catalog {
         until: Option<Millis>,
     ) -> Result<Spanned, CatalogError> {
         let (mut tx, _place) = self.writing_aside().await?;
-        // A span would keep the row of one that is to be forgotten.
+        // A span would keep the row of one that is to be forgotten, and say who wore a device of which nothing is to be said.
         if !is_there(&mut tx, "participants WHERE forgotten_at IS NULL AND id = ", &by.to_string()).await? {
             return Ok(Spanned::Gone);
         }
-        if !is_there(&mut tx, "devices WHERE id = ", &device.to_string()).await? {
+        if !is_there(&mut tx, "devices WHERE forgotten_at IS NULL AND id = ", &device.to_string()).await? {
             return Ok(Spanned::NoDevice);
         }
         let span = NewSpan { id: Uuid::new_v4().to_string(), participant: by.to_string(), device, from, until };

@@ -36,6 +36,9 @@ pub enum DeviceError {
     /// There is no such device.
     #[error("there is no such device")]
     Gone,
+    /// Nothing is said of it any more.
+    #[error("this device is forgotten, and nothing more can be said of it; let it ask anew, and grant that")]
+    Forgotten,
     /// What was said of it cannot be kept.
     #[error("{0}")]
     Malformed(&'static str),
@@ -123,7 +126,7 @@ impl Handshake {
         }
         let before = self.catalog.device(id).await?.ok_or(DeviceError::Gone)?;
         if !self.catalog.describe_device(id, &notes).await? {
-            return Err(DeviceError::Gone);
+            return Err(DeviceError::Forgotten);
         }
         let is_new = [
             (before.name != notes.name, "name"),

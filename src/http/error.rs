@@ -238,6 +238,7 @@ impl From<DeviceError> for Problem {
     fn from(error: DeviceError) -> Self {
         match error {
             DeviceError::Gone => Self::not_found("device"),
+            DeviceError::Forgotten => Self::new(StatusCode::CONFLICT, error.to_string()),
             DeviceError::Malformed(_) => Self::malformed(error.to_string()),
             DeviceError::Silence => Self::field("silent_hours", "Missed after so many hours of silence", error),
             DeviceError::Catalog(error) => error.into(),
@@ -247,10 +248,10 @@ impl From<DeviceError> for Problem {
 
 impl From<ParticipantError> for Problem {
     fn from(error: ParticipantError) -> Self {
-        use ParticipantError::{Backwards, Catalog, Gone, HasRecordings, NoDevice, Overlaps, Taken, TooLong};
+        use ParticipantError::{Backwards, Catalog, Gone, HasRecordings, InTrash, NoDevice, Overlaps, Taken, TooLong};
         match error {
             Gone => Self::new(StatusCode::NOT_FOUND, error.to_string()),
-            Taken | HasRecordings(_) | Overlaps => Self::new(StatusCode::CONFLICT, error.to_string()),
+            Taken | HasRecordings(_) | InTrash(_) | Overlaps => Self::new(StatusCode::CONFLICT, error.to_string()),
             NoDevice | Backwards | TooLong => Self::malformed(error.to_string()),
             Catalog(error) => error.into(),
         }

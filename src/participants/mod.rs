@@ -49,6 +49,12 @@ pub enum ParticipantError {
     /// What a person said is not taken back silently.
     #[error("{0} recordings were assigned to this participant by hand; assign them to somebody else first")]
     HasRecordings(u64),
+    /// The same, where no list shows them.
+    #[error(
+        "{0} recordings in the trash were assigned to this participant by hand; restore them and assign them to somebody else, erase them, \
+         or forget the participant"
+    )]
+    InTrash(u64),
     /// Nobody wears a device twice at once.
     #[error("this participant wears this device already on some of these days; end or change that span instead")]
     Overlaps,
@@ -146,6 +152,7 @@ impl Participants {
             Enrolled::Gone => return Err(ParticipantError::Gone),
             Enrolled::Taken => return Err(ParticipantError::Taken),
             Enrolled::HasRecordings(number) => return Err(ParticipantError::HasRecordings(number)),
+            Enrolled::InTrash(number) => return Err(ParticipantError::InTrash(number)),
         }
         Ok(())
     }

@@ -103,7 +103,7 @@ impl Recordings {
             Change::Judge(verdict, reason) => self.catalog.judge(datasets, *verdict, reason).await?,
             Change::Tag(tag) => self.catalog.tag(datasets, tag).await?,
             Change::Untag(tag) => self.catalog.untag(datasets, tag).await?,
-            Change::Assign(wearer) => self.catalog.assign(datasets, *wearer).await?,
+            Change::Assign(wearer) => self.catalog.assign(datasets, *wearer).await?.ok_or(DescribeError::NoParticipant)?,
             Change::AssignBySpans => self.catalog.assign_by_spans(datasets).await?,
         };
         if changed.is_empty() && self.catalog.known_among(datasets).await?.is_empty() {

@@ -88,13 +88,13 @@ impl Recordings {
         i64::try_from(self.settings.now().trash.kept().as_millis()).unwrap_or(i64::MAX)
     }
 
-    /// Puts all recordings of a participant into the trash and ends its spans; its label goes with the last of them. `false` if
-    /// there is no such participant.
+    /// Puts all recordings of a participant into the trash and takes its spans away; its label goes with the last of them, and
+    /// not before the time of the trash is over, since what comes until then is its, too. `false` if there is no such participant.
     ///
     /// # Errors
     /// [`CatalogError`].
     pub async fn forget_participant(&self, participant: ParticipantId, by: &str) -> Result<bool, CatalogError> {
-        let known = self.catalog.forget_participant(participant, by).await?;
+        let known = self.catalog.forget_participant(participant, by, self.trash_time()).await?;
         self.catalog.finish_forgetting().await?;
         Ok(known)
     }

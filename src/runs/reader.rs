@@ -20,6 +20,8 @@ use crate::{
 
 /// How often somebody looks what is missing while nothing comes.
 const LOOK: Duration = Duration::from_secs(60);
+/// Where the catalog was busy, somebody looks again behind this time.
+const AGAIN: Duration = Duration::from_secs(3);
 /// So many datasets are asked for at once.
 const AT_ONCE: u32 = 100;
 /// No rest between two datasets is longer.
@@ -126,13 +128,14 @@ impl Reader {
             self.burst.take();
             let done = self.round(&mut passed_over, &stop).await;
             if let Err(error) = &done {
-                tracing::warn!(%error, "recordings could not be described; this is tried again within a minute");
+                tracing::warn!(%error, "recordings could not be described; this is tried again soon");
             }
             if matches!(done, Ok(false)) {
                 continue;
             }
+            let rest = if matches!(done, Err(CatalogError::Busy)) { AGAIN } else { LOOK };
             tokio::select! {
-                () = self.burst.wait(Instant::now() + LOOK) => {}
+                () = self.burst.wait(Instant::now() + rest) => {}
                 () = stop.cancelled() => {}
             }
         }
@@ -286,6 +289,26 @@ mod tests {
         house.meta_info(device, second, 8, start + HOUR).await;
         reader.mark();
         house.wait_for(second, 8).await;
+        house.end().await;
+    }
+
+    /// A look needs nobody's leave to write: behind it, the reader has tried.
+    #[tokio::test]
+    async fn where_the_catalog_is_busy_it_is_tried_again_soon() {
+        let house = House::new().await;
+        let device = house.made.device("kitchen[1]").await;
+        let dataset = house.made.dataset(device).await;
+        house.meta_info(device, dataset, 7, now() - HOUR).await;
+        let busy = house.made.writing().await;
+        let reader = house.reader();
+        let looked = async {
+            while reader.missing().looked_at == 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), looked).await.expect("a look in time");
+        drop(busy);
+        house.wait_for(dataset, 7).await;
         house.end().await;
     }
 

@@ -116,6 +116,11 @@ async fn what_a_person_assigned_stays_and_keeps_its_participant() {
     assert_eq!(status(&researcher, "DELETE", &one, json!(null)).await, 204);
     is_of(&researcher, &other, None).await;
     is_of(&researcher, &mine, Some("P02")).await;
+    // Where nobody sees it in a list, it is said where it is.
+    assert_eq!(status(&researcher, "DELETE", &format!("/api/v1/datasets/{mine}"), json!(null)).await, 204);
+    let kept = send(&researcher, "DELETE", &two, json!(null)).await;
+    assert_eq!(kept.status(), 409);
+    assert!(kept.text().await.expect("text").contains("1 recordings in the trash were assigned to this participant by hand"));
 }
 
 #[tokio::test]

@@ -95,17 +95,22 @@ async fn a_participant_goes_with_the_last_of_its_recordings() {
         "INSERT INTO participants (id, label, created_at) VALUES ('67e55044-10b1-426f-9247-bb680e5fe0c8', 'P01', 1)",
         "INSERT INTO spans SELECT 's', '67e55044-10b1-426f-9247-bb680e5fe0c8', id, 1, NULL FROM devices",
         "UPDATE datasets SET participant = '67e55044-10b1-426f-9247-bb680e5fe0c8' WHERE number = 1",
+        "INSERT INTO audit (at, who, action, subject, detail) SELECT 1, 'admin', 'assigned', id, '67e55044-10b1-426f-9247-bb680e5fe0c8: worn' \
+         FROM (SELECT id FROM devices UNION SELECT id FROM participants)",
     ] {
         house.change_catalog(statement).await;
     }
     let researcher = house.researcher();
     assert_eq!(researcher.post(&format!("/api/v1/participants/{ID}/forget")).await, 204);
+    let worn = "SELECT detail AS c FROM audit WHERE detail LIKE '%worn%'";
+    assert!(rows(&house, worn).await.is_empty(), "not even while its label is there");
     assert!(!text(&researcher, "/recording/list/").await.contains("P01"));
     assert!(rows(&house, "SELECT id AS c FROM spans").await.is_empty());
     assert_eq!(rows(&house, "SELECT label AS c FROM participants").await, ["P01"]);
     let trash = text(&researcher, "/trash/").await;
     assert!(trash.contains(&uuid) && !trash.contains(&other));
     house.change_catalog(LONG_AGO).await;
+    house.change_catalog("UPDATE forgotten_spans SET kept_until = 1").await;
     let house = house.restart_with(|_| {}).await;
     until("it is gone", async || rows(&house, "SELECT label AS c FROM participants").await.is_empty()).await;
     assert_eq!(house.researcher().zip_contents(&other).await.len(), 3);
@@ -125,10 +130,19 @@ async fn a_device_that_is_forgotten_is_not_let_in_again_by_its_old_page() {
     for way in ["restore", "revoke"] {
         assert_eq!(researcher.post(&format!("/api/v1/devices/{id}/{way}")).await, 409, "{way}");
     }
+    let describe = researcher.request("PATCH", &format!("/api/v1/devices/{id}")).json(&serde_json::json!({"name": "forgotten"}));
+    assert_eq!(describe.send().await.expect("an answer").status(), 409);
+    let participant = researcher.request("POST", "/api/v1/participants").json(&serde_json::json!({"label": "P01"}));
+    let participant: serde_json::Value = participant.send().await.expect("an answer").json().await.expect("JSON");
+    let spans = format!("/api/v1/participants/{}/spans", participant["id"].as_str().expect("an id"));
+    let wear = researcher.request("POST", &spans).json(&serde_json::json!({"device": id, "from": "2024-03-01"}));
+    assert_eq!(wear.send().await.expect("an answer").status(), 400);
+    assert!(rows(&house, "SELECT name AS c FROM devices WHERE name <> '' UNION SELECT id FROM spans").await.is_empty());
     assert!(!is_in(&watch).await, "nobody sees it in a list, and nobody could shut it out");
     let page = format!("/device/{id}/");
     let forgotten = text(&researcher, &page).await;
     assert!(forgotten.contains("<p class=\"warning\">Forgotten") && !forgotten.contains("et it in again"), "{forgotten}");
+    assert!(!forgotten.contains("/describe"), "{forgotten}");
     assert!(["restore", "revoke", "end-older-tokens"].iter().all(|way| !forgotten.contains(&format!("{page}{way}"))), "{forgotten}");
     assert_eq!(researcher.json(&format!("/api/v1/devices/{id}")).await["forgotten"], true);
     assert_eq!((lines(&house).len(), rows(&house, "SELECT action AS c FROM audit WHERE action = 'let in again'").await.len()), (1, 0));
@@ -139,6 +153,29 @@ async fn a_device_that_is_forgotten_is_not_let_in_again_by_its_old_page() {
         assert_eq!(researcher.post(&format!("/api/v1/devices/{id}/{way}")).await, 204, "{way}");
     }
     assert!(is_in(&anew).await);
+}
+
+#[tokio::test]
+async fn what_a_watch_brings_later_of_the_time_of_a_forgotten_participant_goes_into_the_trash() {
+    let house = House::start().await;
+    let watch = house.watch("w").await;
+    let researcher = house.researcher();
+    let added = researcher.request("POST", "/api/v1/participants").json(&serde_json::json!({"label": "P01"}));
+    let added: serde_json::Value = added.send().await.expect("an answer").json().await.expect("JSON");
+    let path = format!("/api/v1/participants/{}", added["id"].as_str().expect("an id"));
+    let span = serde_json::json!({"device": "w", "from": "2024-03-01", "until": "2024-03-05"});
+    let wear = researcher.request("POST", &format!("{path}/spans")).json(&span).send().await.expect("an answer");
+    assert_eq!(wear.status(), 201);
+    assert_eq!(researcher.post(&format!("{path}/forget")).await, 204);
+    let (late, others) = (watch.new_dataset().await, watch.new_dataset().await);
+    for (uuid, date) in [(&late, "2024-03-05T12:00:00Z"), (&others, "2024-03-06T12:00:00Z")] {
+        watch.upload(uuid, "metaInfo_7.json", format!("{{\"date\": \"{date}\", \"run_number\": 7}}")).await;
+    }
+    until("it is in the trash", async || researcher.json("/api/v1/trash").await["datasets"][0]["uuid"] == *late).await;
+    until("both are read", async || rows(&house, "SELECT 1 AS c FROM datasets WHERE described = changes").await.len() == 2).await;
+    let listed = text(&researcher, "/recording/list/").await;
+    assert!(listed.contains(&others) && !listed.contains(&late));
+    assert_eq!(researcher.json("/api/v1/trash").await["datasets"].as_array().expect("datasets").len(), 1);
 }
 
 /// Its page can be open still. A span of it would keep its row, and whoever erased anything would be told of a failure for ever.
