@@ -44,7 +44,7 @@ impl Identifier {
     #[must_use]
     pub fn device(&self) -> DeviceId {
         match self.android_id() {
-            Some(android_id) => DeviceId::derive("android", android_id),
+            Some(android_id) => DeviceId::of_android_id(android_id),
             None => DeviceId::derive("identifier", &self.0),
         }
     }
@@ -94,6 +94,12 @@ impl DeviceId {
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
+    }
+
+    /// The device with an Android id, as the app asks for a model.
+    #[must_use]
+    pub fn of_android_id(android_id: &str) -> Self {
+        Self::derive("android", android_id.trim())
     }
 
     fn derive(what: &str, name: &str) -> Self {

@@ -56,40 +56,6 @@ impl Serialize for Tag {
     }
 }
 
-/// A participant of a study: a random uuid; the label is what people read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ParticipantId(uuid::Uuid);
-
-impl ParticipantId {
-    /// A new one.
-    #[must_use]
-    pub fn random() -> Self {
-        Self(uuid::Uuid::new_v4())
-    }
-}
-
-impl FromStr for ParticipantId {
-    type Err = Malformed;
-
-    fn from_str(text: &str) -> Result<Self, Malformed> {
-        uuid::fmt::Hyphenated::from_str(text)
-            .map(|id| Self(id.into_uuid()))
-            .map_err(|_| Malformed("not a participant's id; choose one from the list"))
-    }
-}
-
-impl fmt::Display for ParticipantId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.hyphenated().fmt(f)
-    }
-}
-
-impl Serialize for ParticipantId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
