@@ -49,6 +49,8 @@ pub enum Subject {
     Device,
     /// A participant.
     Participant,
+    /// A published model.
+    Model,
 }
 
 impl AuditEntry {
@@ -109,6 +111,7 @@ impl Catalog {
                 ("SELECT uuid AS id FROM datasets WHERE number IS NOT NULL AND uuid IN (", Subject::Recording),
                 ("SELECT id FROM devices WHERE id IN (", Subject::Device),
                 ("SELECT id FROM participants WHERE id IN (", Subject::Participant),
+                ("SELECT id FROM models WHERE id IN (", Subject::Model),
             ] {
                 let mut query = QueryBuilder::new(select);
                 push_list(&mut query, some);

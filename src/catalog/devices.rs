@@ -233,7 +233,7 @@ impl Catalog {
             .bind(revoked.then(now))
             .execute(&self.write)
             .await?;
-        self.tokens.forget(id);
+        self.device_changed(id);
         Ok(done.rows_affected() == 1)
     }
 
@@ -274,7 +274,7 @@ impl Catalog {
         }
         tx.commit().await?;
         for (id, _) in devices {
-            self.tokens.forget(*id);
+            self.device_changed(*id);
         }
         Ok(ended)
     }

@@ -3,7 +3,7 @@
 
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::{Catalog, CatalogError, Millis, columns::parsed, devices::unknown, now, spans::assign_anew};
+use super::{Audience, Catalog, CatalogError, Millis, assignments, columns::parsed, devices::unknown, now, spans::assign_anew};
 use crate::{
     ids::{DatasetId, DeviceId, ParticipantId},
     ledger::DeviceState,
@@ -48,7 +48,7 @@ impl Catalog {
         let (mut tx, _place) = self.writing_aside().await?;
         let known = forget_device(&mut tx, device, by).await?;
         tx.commit().await?;
-        self.tokens.forget(device);
+        self.device_changed(device);
         Ok(known)
     }
 
@@ -73,7 +73,8 @@ impl Catalog {
         }
         let delete = "UPDATE datasets SET deleted_at = $2, deleted_by = $3 WHERE participant = $1 AND deleted_at IS NULL";
         sqlx::query(delete).bind(&id).bind(now).bind(by).execute(&mut *tx).await?;
-        tx.commit().await?;
+        assignments::forget(&mut tx, Audience::Participant(participant)).await?;
+        self.commit_for_recipients(tx).await?;
         Ok(known)
     }
 
@@ -122,7 +123,7 @@ impl Catalog {
         }
         tx.commit().await?;
         for (device, _) in devices {
-            self.tokens.forget(*device);
+            self.device_changed(*device);
         }
         Ok(changed)
     }
@@ -146,7 +147,7 @@ impl Catalog {
         let take_up = "UPDATE devices SET generation = $2, lowest_generation = $2, revoked_at = NULL, forgotten_at = NULL \
              WHERE id = $1 AND generation < $2 AND revoked_at IS NOT NULL";
         let done = sqlx::query(take_up).bind(device.to_string()).bind(generation).execute(&self.write).await?;
-        self.tokens.forget(device);
+        self.device_changed(device);
         Ok(done.rows_affected() == 1)
     }
 }
@@ -156,7 +157,8 @@ async fn forget_device(tx: &mut SqliteConnection, device: DeviceId, by: &str) ->
     let known = sqlx::query(forget).bind(device.to_string()).bind(now()).execute(&mut *tx).await?.rows_affected() == 1;
     sqlx::query("DELETE FROM requests WHERE device = $1").bind(device.to_string()).execute(&mut *tx).await?;
     let delete = "UPDATE datasets SET deleted_at = $2, deleted_by = $3 WHERE device = $1 AND deleted_at IS NULL";
-    sqlx::query(delete).bind(device.to_string()).bind(now()).bind(by).execute(tx).await?;
+    sqlx::query(delete).bind(device.to_string()).bind(now()).bind(by).execute(&mut *tx).await?;
+    assignments::forget(tx, Audience::Device(device)).await?;
     Ok(known)
 }
 
@@ -184,6 +186,7 @@ async fn blank(tx: &mut SqliteConnection, id: &str) -> Result<(), sqlx::Error> {
         "DELETE FROM spans WHERE device = $1",
         "DELETE FROM forgotten_spans WHERE device = $1",
         "DELETE FROM credentials WHERE device = $1",
+        "DELETE FROM offers WHERE device = $1",
         "DELETE FROM alerts WHERE subject = $1 OR subject LIKE $1 || '%'",
         "DELETE FROM settled WHERE subject = $1 OR subject LIKE $1 || '%'",
         "UPDATE audit SET detail = '' WHERE subject = $1",

@@ -1,12 +1,12 @@
 //! A catalog for unit tests, and what lies in it.
 
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Row, Sqlite, Transaction, pool::PoolConnection};
 use tempfile::TempDir;
 
-use super::{Catalog, FileRow, NewFile};
+use super::{Catalog, FileRow, Model, ModelNotes, NewFile, now};
 use crate::{
     config::Quota,
-    ids::{DatasetId, DeviceId, FileId, Identifier},
+    ids::{DatasetId, DeviceId, FileId, FileName, Identifier, ModelId},
     storage::Digests,
 };
 
@@ -46,8 +46,37 @@ impl Made {
         recorded.row
     }
 
+    /// A model that was published.
+    pub(crate) async fn model(&self, name: &str) -> ModelId {
+        let (id, name) = (ModelId::random(), FileName::from_catalog(name.to_owned()));
+        let (notes, settings, sha256) = (ModelNotes::default(), "{}".to_owned(), "00".repeat(32));
+        let model = Model {
+            id,
+            name,
+            notes,
+            size: 1,
+            sha256,
+            settings,
+            facts: "{}".to_owned(),
+            published_at: now(),
+            published_by: "ada".to_owned(),
+        };
+        assert!(self.catalog.add_model(&model).await.expect("added"), "its name is taken");
+        id
+    }
+
+    /// Holds the write lock and every connection, until it is dropped: whoever needs the catalog waits.
+    pub(crate) async fn hold(&self) -> (Transaction<'static, Sqlite>, Vec<PoolConnection<Sqlite>>) {
+        let write = self.writing().await;
+        let mut read = Vec::new();
+        for _ in 0..self.catalog.read.options().get_max_connections() {
+            read.push(self.catalog.read.acquire().await.expect("a connection"));
+        }
+        (write, read)
+    }
+
     /// Whoever has this keeps all others from writing.
-    pub(crate) async fn writing(&self) -> sqlx::Transaction<'static, sqlx::Sqlite> {
+    pub(crate) async fn writing(&self) -> Transaction<'static, Sqlite> {
         self.catalog.writing().await.expect("a transaction")
     }
 

@@ -3,6 +3,7 @@
 mod alerts;
 mod annotations;
 mod arrivals;
+mod assignments;
 mod audit;
 mod blocked;
 mod columns;
@@ -22,6 +23,8 @@ mod found;
 mod listing;
 #[cfg(test)]
 pub(crate) mod made;
+mod models;
+mod offers;
 mod participants;
 mod quarantine;
 mod record;
@@ -38,7 +41,14 @@ mod upgrade;
 mod watched;
 mod words;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use sqlx::{
     Connection, Sqlite, SqliteConnection, SqlitePool, Transaction,
@@ -46,9 +56,12 @@ use sqlx::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::ids::DeviceId;
+
 pub use alerts::{Channel, StandingAlert};
 pub use annotations::{Edited, Texts};
 pub use arrivals::Arrivals;
+pub use assignments::{Assigned, Assignment, Audience, Deciding, Recipient};
 pub use audit::{AuditEntry, AuditFilter, Subject};
 pub use blocked::Blocked;
 pub use counts::Counts;
@@ -59,6 +72,8 @@ pub use devices::{Device, DeviceFilter, DeviceKey, DeviceMeta, DeviceNotes};
 pub use error::{CatalogError, RecordError};
 pub use files::Zippable;
 pub use listing::{Choices, DatasetFilter, PageKey, Sort, Wearer};
+pub use models::{Model, ModelNotes, Removed};
+pub use offers::Offer;
 pub use participants::{Enrolled, Participant};
 pub use quarantine::HeldKey;
 pub use requests::{Poll, Request};
@@ -103,6 +118,8 @@ pub struct Catalog {
     write: SqlitePool,
     committer: commit::Committer,
     tokens: Arc<tokens::Tokens>,
+    /// Counts what changes who is to have which model.
+    recipients: Arc<AtomicU64>,
     /// Keeps what strangers and idle watches ask from queueing in front of uploads.
     aside: Arc<Semaphore>,
 }
@@ -131,7 +148,7 @@ impl Catalog {
         upgrade::upgrade(&write, path).await?;
         let read = pool.max_connections(4).connect_with(options.read_only(true)).await?;
         let committer = commit::Committer::start(write.clone());
-        Ok(Self { read, write, committer, tokens: Arc::default(), aside: Arc::new(Semaphore::new(ASIDE)) })
+        Ok(Self { read, write, committer, tokens: Arc::default(), recipients: Arc::default(), aside: Arc::new(Semaphore::new(ASIDE)) })
     }
 
     /// How many devices that are let in hold a token signed by none of these secrets (given by their fingerprints), asked of a
@@ -153,6 +170,35 @@ impl Catalog {
         self.committer.close().await;
         self.read.close().await;
         self.write.close().await;
+    }
+
+    /// How often who is to have which model may have changed since the start.
+    #[must_use]
+    pub fn changes_of_recipients(&self) -> u64 {
+        self.recipients.load(Ordering::Acquire)
+    }
+
+    /// Says, behind the change, that who is to have which model may have changed.
+    fn recipients_changed(&self) {
+        self.recipients.fetch_add(1, Ordering::Release);
+    }
+
+    /// Commits what changes who is to have which model, and says so. That happens also where nobody waits for it any more, and where the
+    /// outcome is uncertain: a change that is not said would be passed over for a minute.
+    async fn commit_for_recipients(&self, tx: Transaction<'static, Sqlite>) -> Result<(), CatalogError> {
+        let catalog = self.clone();
+        let committed = tokio::spawn(async move {
+            let committed = tx.commit().await;
+            catalog.recipients_changed();
+            committed
+        });
+        Ok(committed.await.map_err(|_| CatalogError::Closed)??)
+    }
+
+    /// Says, behind the change, that which tokens of a device are good may have changed.
+    fn device_changed(&self, device: DeviceId) {
+        self.tokens.forget(device);
+        self.recipients_changed();
     }
 
     /// A transaction that holds the database's write lock from its start, so that what it reads stays true until it commits.

@@ -3,7 +3,7 @@
 use sqlx::{QueryBuilder, Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
-    Catalog, CatalogError, Millis,
+    Audience, Catalog, CatalogError, Millis, assignments,
     columns::{parsed, to_u64},
     devices::containing,
     now,
@@ -150,9 +150,9 @@ impl Catalog {
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn strike(&self, id: ParticipantId) -> Result<Enrolled, CatalogError> {
+    pub async fn strike(&self, participant: ParticipantId) -> Result<Enrolled, CatalogError> {
         let (mut tx, _place) = self.writing_aside().await?;
-        let id = id.to_string();
+        let id = participant.to_string();
         if let Some(refusal) = assigned_by_hand(&mut tx, &id).await? {
             return Ok(refusal);
         }
@@ -163,8 +163,9 @@ impl Catalog {
         }
         let left = sqlx::query("UPDATE datasets SET participant = NULL, described = -1 WHERE participant = $1");
         left.bind(&id).execute(&mut *tx).await?;
+        assignments::forget(&mut tx, Audience::Participant(participant)).await?;
         let done = sqlx::query("DELETE FROM participants WHERE id = $1").bind(&id).execute(&mut *tx).await?;
-        tx.commit().await?;
+        self.commit_for_recipients(tx).await?;
         Ok(if done.rows_affected() == 1 { Enrolled::Done } else { Enrolled::Gone })
     }
 }

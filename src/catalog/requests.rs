@@ -88,7 +88,7 @@ impl Catalog {
         };
         tx.commit().await?;
         if let Poll::Collected(_) = poll {
-            self.tokens.forget(identifier.device());
+            self.device_changed(identifier.device());
         }
         Ok(poll)
     }

@@ -138,7 +138,7 @@ impl Catalog {
             .execute(&mut *tx)
             .await?;
         let changed = assign_anew(&mut tx, device).await?;
-        tx.commit().await?;
+        self.commit_for_recipients(tx).await?;
         Ok(Spanned::Done { id: span.id, device, changed })
     }
 
@@ -157,7 +157,7 @@ impl Catalog {
         }
         sqlx::query("UPDATE spans SET until_at = $2 WHERE id = $1").bind(id).bind(until).execute(&mut *tx).await?;
         let changed = assign_anew(&mut tx, device).await?;
-        tx.commit().await?;
+        self.commit_for_recipients(tx).await?;
         Ok(Spanned::Done { id: span.id, device, changed })
     }
 
@@ -171,7 +171,7 @@ impl Catalog {
         let Some(row) = removed.fetch_optional(&mut *tx).await? else { return Ok(Spanned::Gone) };
         let device = parsed(&row, "device")?;
         let changed = assign_anew(&mut tx, device).await?;
-        tx.commit().await?;
+        self.commit_for_recipients(tx).await?;
         Ok(Spanned::Done { id: id.to_owned(), device, changed })
     }
 

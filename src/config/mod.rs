@@ -13,6 +13,7 @@ mod limits;
 mod log;
 mod metrics;
 mod missing;
+mod models;
 mod privacy;
 mod secret;
 mod security;
@@ -42,6 +43,7 @@ pub use self::{
     log::{LogConfig, LogFormat, LogLevel},
     metrics::MetricsConfig,
     missing::MissingConfig,
+    models::ModelsConfig,
     privacy::{PrivacyConfig, Sight},
     secret::Secret,
     security::SecurityConfig,
@@ -74,6 +76,8 @@ pub struct Config {
     pub zip: ZipConfig,
     /// When silence is a sign.
     pub missing: MissingConfig,
+    /// Who is told of models.
+    pub models: ModelsConfig,
     /// How long what was deleted can be restored.
     pub trash: TrashConfig,
     /// Which files researchers do not get.
@@ -111,6 +115,7 @@ impl Config {
         config.handshake.validate(&mut report);
         config.zip.validate(&mut report);
         config.missing.validate(&mut report);
+        config.models.validate(&mut report);
         config.trash.validate(&mut report);
         config.privacy.validate(&mut report);
         config.security.validate(&mut report);
@@ -183,7 +188,9 @@ mod tests {
         assert_eq!(parsed.storage.uploads, Path::new("/srv/uploads"));
         let written: serde_yaml::Value = serde_yaml::from_str(SAMPLE).expect("yaml");
         let defaults = serde_yaml::to_value(Config::default()).expect("yaml");
-        for section in ["server", "storage", "limits", "handshake", "zip", "missing", "trash", "privacy", "alerts", "log", "metrics"] {
+        for section in
+            ["server", "storage", "limits", "handshake", "zip", "missing", "models", "trash", "privacy", "alerts", "log", "metrics"]
+        {
             assert_eq!(written[section], defaults[section], "{section}");
         }
         let keys = |value: &serde_yaml::Value| value.as_mapping().map_or(0, serde_yaml::Mapping::len);
@@ -270,6 +277,7 @@ mod tests {
             ("zip.quiet_minutes", 1, 10_080),
             ("missing.silent_hours", 0, 8760),
             ("missing.unfinished_hours", 1, 8760),
+            ("models.max_mib", 1, 1024),
             ("trash.days", 0, 3650),
             ("alerts.daily_hour", 0, 23),
             ("alerts.disk_days", 1, 3650),

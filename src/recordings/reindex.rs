@@ -12,7 +12,7 @@ use crate::{
     catalog::{CatalogError, FileRow, FileState, Held, NewFile, RecordError, Whereabouts},
     config::Quota,
     ids::{DatasetId, FileId, FileName, Kind},
-    storage::{Digester, Digests},
+    storage::{Digester, Digests, Layout},
 };
 
 /// Something on which disk and catalog do not agree.
@@ -33,6 +33,9 @@ pub enum Finding {
     Returned(FileRow),
     /// A file was on its way in or out when the server was cut. Applied, it is finished first, as at a start.
     Interrupted(FileRow),
+    /// The folder of a model that was published, and that the catalog does not know (any more). It is left alone: a person publishes its
+    /// file again.
+    Published(PathBuf),
     /// A folder of a dataset that was erased; a backup has brought it back. It is left alone: the server erases it when it starts.
     Erased(PathBuf),
     /// A file lies in quarantine and is not in the catalog, which may be newer than it. It is left alone: a person looks what it is.
@@ -50,6 +53,9 @@ impl fmt::Display for Finding {
             Self::Interrupted(row) => write!(f, "interrupted when the server was cut: {} of dataset {}", row.sent_name, row.dataset),
             Self::Erased(path) => {
                 write!(f, "erased by a person, and there again: {}; the server removes it at its next start", path.display())
+            }
+            Self::Published(path) => {
+                write!(f, "a published model that is not in the catalog, left alone: {}; publish its file again", path.display())
             }
             Self::Unheld(path) => {
                 write!(f, "in quarantine, and not in the catalog, left alone: {}; delete it if it was discarded or erased", path.display())
@@ -95,6 +101,7 @@ impl Reindex {
             }
             known.insert(path);
         }
+        known.extend(self.shelves.catalog.models(u32::MAX).await?.iter().map(|model| self.shelves.storage.layout().model_folder(model.id)));
         for kind in [Kind::Recording, Kind::Model] {
             self.walk(kind, &known, &mut findings)?;
         }
@@ -115,7 +122,7 @@ impl Reindex {
             Finding::Returned(row) => return Err(ReindexError::Changed(self.shelves.path_of(row).display().to_string())),
             Finding::Missing(row) => self.shelves.catalog.mark_lost(row).await?,
             Finding::Interrupted(_) => self.shelves.recover().await?,
-            Finding::Erased(_) | Finding::Unheld(_) | Finding::Stray(_) => {}
+            Finding::Published(_) | Finding::Erased(_) | Finding::Unheld(_) | Finding::Stray(_) => {}
         }
         Ok(self.shelves.catalog.flush().await?)
     }
@@ -139,6 +146,10 @@ impl Reindex {
     fn walk(&self, kind: Kind, known: &HashSet<PathBuf>, findings: &mut Vec<Finding>) -> io::Result<()> {
         for folder in fs::read_dir(self.shelves.storage.layout().kind_folder(kind))? {
             let folder = folder?;
+            if kind == Kind::Model && folder.path().join(Layout::MODEL_SETTINGS).exists() {
+                findings.extend((!known.contains(&folder.path())).then(|| Finding::Published(folder.path())));
+                continue;
+            }
             let dataset = folder.file_name().to_str().and_then(DatasetId::from_canonical);
             let (Some(dataset), true) = (dataset, folder.file_type()?.is_dir()) else {
                 findings.push(Finding::Stray(folder.path()));

@@ -8,7 +8,7 @@ use crate::{catalog::Millis, ids::FileName};
 /// A longer text is not read.
 pub(super) const MOST_BYTES: u64 = 64 << 10;
 /// No more of a text is shown or searched for.
-const MOST_CHARS: usize = 100;
+pub const MOST_CHARS: usize = 100;
 
 /// Whether a file of this name is a metaInfo.
 #[must_use]

@@ -16,7 +16,7 @@ mod tail;
 
 pub use calendar::{Day, Hour, calendar};
 pub use gaps::{Gap, gaps};
-pub use meta_info::{MetaInfo, is_meta_info};
+pub use meta_info::{MOST_CHARS, MetaInfo, is_meta_info};
 pub use missing::{Missing, MissingKind, SilentDevice, SkippedRuns, UnfinishedDataset};
 pub use names::{Named, from_names};
 pub use reader::Reader;

@@ -1,9 +1,13 @@
 //! Erasing: everything of a dataset leaves the disk.
 
-use std::{collections::BTreeSet, fs, io, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use super::Storage;
-use crate::ids::{DatasetId, FileId, Kind};
+use crate::ids::{DatasetId, FileId, Kind, ModelId};
 
 impl Storage {
     /// Whether anything lies on the disk under a dataset's uuid: a folder, or its zip. Blocks.
@@ -19,11 +23,7 @@ impl Storage {
     /// # Errors
     /// What the operating system says. Done again, it goes on.
     pub fn erase(&self, dataset: DatasetId, files: &[FileId]) -> io::Result<()> {
-        for folder in self.folders_of(dataset) {
-            self.disk.remove_folder(&folder)?;
-            self.disk.sync_folder(folder.parent().unwrap_or(self.layout.root()))?;
-            self.forget_durable(&folder);
-        }
+        self.folders_of(dataset).iter().try_for_each(|folder| self.erase_folder(folder))?;
         let elsewhere = files.iter().flat_map(|id| [self.layout.quarantine(*id), self.layout.incoming(*id)]);
         self.erase_files(&elsewhere.collect::<Vec<_>>())
     }
@@ -42,6 +42,21 @@ impl Storage {
     /// As [`Storage::erase`].
     pub fn erase_zip(&self, dataset: DatasetId) -> io::Result<()> {
         self.erase_files(&[self.layout.rolling(dataset), self.layout.zip(dataset)])
+    }
+
+    /// Removes the folder of a published model. Blocks.
+    ///
+    /// # Errors
+    /// As [`Storage::erase`].
+    pub fn remove_model(&self, model: ModelId) -> io::Result<()> {
+        self.erase_folder(&self.layout.model_folder(model))
+    }
+
+    fn erase_folder(&self, folder: &Path) -> io::Result<()> {
+        self.disk.remove_folder(folder)?;
+        self.disk.sync_folder(folder.parent().unwrap_or(self.layout.root()))?;
+        self.forget_durable(folder);
+        Ok(())
     }
 
     /// Each folder is synced once, also where nothing lies there: an earlier call may have removed it, and failed to sync.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::ids::{DatasetId, FileId, FileName, Kind};
+use crate::ids::{DatasetId, FileId, FileName, Kind, ModelId};
 
 /// The folders under `uploads/`. `.house/` is the server's own and is never served.
 #[derive(Debug, Clone)]
@@ -11,6 +11,9 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// What holds the settings of a published model, and tells its folder from a dataset's: no watch can bring one there.
+    pub const MODEL_SETTINGS: &str = "settings.json";
+
     /// The layout under `root`, the `uploads` folder.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
@@ -39,6 +42,24 @@ impl Layout {
     #[must_use]
     pub fn kind_folder(&self, kind: Kind) -> PathBuf {
         self.root.join(kind.folder())
+    }
+
+    /// `tf_models/<uuid>/` of a published model
+    #[must_use]
+    pub fn model_folder(&self, model: ModelId) -> PathBuf {
+        self.kind_folder(Kind::Model).join(model.to_string())
+    }
+
+    /// `tf_models/<uuid>/<name>` of a published model
+    #[must_use]
+    pub fn model(&self, model: ModelId, name: &FileName) -> PathBuf {
+        self.model_folder(model).join(name.as_str())
+    }
+
+    /// `tf_models/<uuid>/settings.json`
+    #[must_use]
+    pub fn model_settings(&self, model: ModelId) -> PathBuf {
+        self.model_folder(model).join(Self::MODEL_SETTINGS)
     }
 
     /// `zips/<uuid>.zip`
