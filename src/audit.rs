@@ -61,13 +61,21 @@ pub enum Action {
     Discarded,
     /// Something missing is known.
     Settled,
+    /// A model was published.
+    Published,
+    /// Somebody was given a model.
+    Given,
+    /// Somebody was given the model of before.
+    WentBack,
+    /// A model was removed.
+    Removed,
     /// Settings were changed.
     Configured,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 26] = [
         Self::Granted,
         Self::Denied,
         Self::Blocked,
@@ -89,6 +97,10 @@ impl Action {
         Self::Released,
         Self::Discarded,
         Self::Settled,
+        Self::Published,
+        Self::Given,
+        Self::WentBack,
+        Self::Removed,
         Self::Configured,
     ];
 
@@ -117,6 +129,10 @@ impl Action {
             Self::Released => "released",
             Self::Discarded => "discarded",
             Self::Settled => "settled",
+            Self::Published => "published",
+            Self::Given => "gave a model",
+            Self::WentBack => "went back to the model before",
+            Self::Removed => "removed",
             Self::Configured => "changed settings",
         }
     }

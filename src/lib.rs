@@ -17,6 +17,7 @@
 //! | 6 | [`http`] | the only floor that knows axum, askama and status codes |
 //! | 5 | [`recordings`], [`handshake`] | use cases: receive, browse, describe, decide, delete, erase, recover; ask, grant, collect, revoke, forget |
 //! | 5 | [`participants`] | who wore which device on which days |
+//! | 5 | [`models`] | detection models: publish, hand out, know who runs which |
 //! | 5 | [`audit`] | who did what |
 //! | 5 | [`alerts`] | what somebody should know, told once over each way: mail, webhook |
 //! | 5 | [`reload`] | the config's file while the server runs: read anew or changed, looked at, put in force |
@@ -43,6 +44,7 @@ pub mod http;
 pub mod ids;
 pub mod ledger;
 pub mod metrics;
+pub mod models;
 pub mod outside;
 pub mod participants;
 pub mod recent;

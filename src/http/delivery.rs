@@ -12,26 +12,65 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use base64::{Engine, prelude::BASE64_STANDARD};
 use futures_util::StreamExt;
 use http_range_header::{EndPosition, StartPosition, SyntacticallyCorrectRange};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 
 use super::{error::Problem, limits::Place};
-use crate::storage::{OpenedFile, blocking, open_beneath};
+use crate::{
+    ids::{FileName, unhex},
+    storage::{OpenedFile, blocking, open_beneath},
+};
 
 /// Read from the disk at once. A client that reads slowly keeps a few of these in memory.
 const CHUNK: usize = 256 << 10;
 /// Nothing that was uploaded runs in a browser.
 const SANDBOX: &str = "sandbox; default-src 'none'";
 
+/// What a file is known by that always comes from this server: its digest, and its name.
+pub struct Label {
+    etag: String,
+    repr_digest: String,
+    disposition: HeaderValue,
+}
+
+impl Label {
+    /// The label of a file with this SHA-256 (64 hexadecimal digits).
+    ///
+    /// The name stands to the end of the header as it is, in UTF-8: so reads the app in the field what stands behind `filename=`.
+    pub fn new(name: &FileName, sha256: &str) -> Self {
+        let base64 = BASE64_STANDARD.encode(unhex(sha256).unwrap_or_default());
+        let disposition = HeaderValue::from_bytes(format!("attachment; filename={name}").as_bytes());
+        Self {
+            etag: format!("\"{sha256}\""),
+            repr_digest: format!("sha-256=:{base64}:"),
+            disposition: disposition.unwrap_or(HeaderValue::from_static("attachment")),
+        }
+    }
+}
+
 /// Sends the file at `path` beneath `root`, or the range of it that is asked for. Its place is kept until the last byte.
 pub async fn send(root: PathBuf, path: PathBuf, request: Request, place: Place) -> Result<Response, Problem> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Err(Problem::method_not_allowed());
-    }
+    check_method(&request)?;
     let file = find(root, path).await?;
-    Ok(respond(file, request.headers(), place).await?)
+    let etag = etag(&file);
+    Ok(respond(file, etag, request.headers(), place).await?)
+}
+
+/// The same for a file with a label: `Repr-Digest` (RFC 9530) is that of the whole, whatever part is sent.
+pub async fn send_labelled(root: PathBuf, path: PathBuf, request: Request, place: Place, label: Label) -> Result<Response, Problem> {
+    check_method(&request)?;
+    let file = find(root, path).await?;
+    let mut response = respond(file, label.etag, request.headers(), place).await?;
+    response.headers_mut().insert(header::CONTENT_DISPOSITION, label.disposition);
+    response.headers_mut().insert("repr-digest", value(label.repr_digest));
+    Ok(response)
+}
+
+fn check_method(request: &Request) -> Result<(), Problem> {
+    if matches!(*request.method(), Method::GET | Method::HEAD) { Ok(()) } else { Err(Problem::method_not_allowed()) }
 }
 
 /// Whether a request goes on with a download of the file at `path` as it is now: it asks for a later part, and for nothing else
@@ -59,8 +98,8 @@ async fn open(root: PathBuf, path: PathBuf) -> io::Result<OpenedFile> {
     blocking(move || open_beneath(&root, &relative)).await?
 }
 
-async fn respond(opened: OpenedFile, asked: &HeaderMap, place: Place) -> io::Result<Response> {
-    let (etag, modified) = (etag(&opened), httpdate::fmt_http_date(opened.modified));
+async fn respond(opened: OpenedFile, etag: String, asked: &HeaderMap, place: Place) -> io::Result<Response> {
+    let modified = httpdate::fmt_http_date(opened.modified);
     let mut response = match wanted(asked, &opened, &etag, &modified) {
         Wanted::Nothing => StatusCode::NOT_MODIFIED.into_response(),
         Wanted::Unsatisfiable => {

@@ -17,6 +17,7 @@ use crate::{
     catalog::{CatalogError, RecordError},
     handshake::{DeviceError, DoorError, ShutOutError},
     ids::Malformed,
+    models::ModelError,
     participants::ParticipantError,
     recordings::{CollectError, DecideError, DescribeError, EraseError, ReceiveError, TrashError},
     roller::RollError,
@@ -318,6 +319,23 @@ impl From<ShutOutError> for Problem {
             ShutOutError::Forgotten => Self::new(StatusCode::CONFLICT, error.to_string()),
             ShutOutError::Ledger(error) => error.into(),
             ShutOutError::Catalog(error) => error.into(),
+        }
+    }
+}
+
+impl From<ModelError> for Problem {
+    fn from(error: ModelError) -> Self {
+        use ModelError::{
+            BadVersion, Catalog, Disk, Full, Gone, InUse, NoAudience, NoFile, NotAModel, NotesTooLong, Settings, Taken, TooLarge,
+        };
+        match error {
+            Gone | NoAudience => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            Taken(..) | InUse(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
+            NoFile | Settings(_) | NotAModel(_) | BadVersion | NotesTooLong => Self::malformed(error.to_string()),
+            TooLarge(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
+            Full => Self::new(StatusCode::INSUFFICIENT_STORAGE, error.to_string()),
+            Disk(error) => error.into(),
+            Catalog(error) => error.into(),
         }
     }
 }

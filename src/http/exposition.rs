@@ -12,13 +12,22 @@ use prometheus_client::{
 };
 
 use super::error::Problem;
-use crate::{config::Settings, metrics::METRICS, recordings::Recordings};
+use crate::{
+    config::Settings,
+    metrics::METRICS,
+    models::{Models, Standing},
+    recordings::Recordings,
+};
 
 /// <https://prometheus.io/docs/specs/om/open_metrics_spec/>
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// `GET /metrics`: everything in the OpenMetrics text format.
-pub async fn metrics(State(recordings): State<Recordings>, State(settings): State<Settings>) -> Result<Response, Problem> {
+pub async fn metrics(
+    State(recordings): State<Recordings>,
+    State(models): State<Models>,
+    State(settings): State<Settings>,
+) -> Result<Response, Problem> {
     let mut registry = Registry::with_prefix("wearhouse");
     registry.register("build", "The program that runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
     METRICS.register(&mut registry);
@@ -36,6 +45,13 @@ pub async fn metrics(State(recordings): State<Recordings>, State(settings): Stat
     let mut devices = Labelled::new(&mut registry, "devices", "Devices that were let in", "state");
     devices.set("active", counts.devices);
     devices.set("revoked", counts.revoked);
+
+    let on_devices = models.on_devices().await?;
+    let help = "Devices that are let in, by whether they run the detection model that they are to have";
+    let mut standings = Labelled::new(&mut registry, "model_devices", help, "state");
+    for standing in Standing::ALL {
+        standings.set(standing.as_str(), on_devices.iter().filter(|device| device.standing == standing).count());
+    }
 
     gauge(&mut registry, "zip_backlog_datasets", "Datasets whose zip does not hold everything", counts.to_roll);
     gauge(&mut registry, "quarantined_files", "Files that wait for a person's decision", counts.quarantined);

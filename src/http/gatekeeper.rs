@@ -13,7 +13,7 @@ use percent_encoding::percent_decode_str;
 use super::{delivery, error::Problem, passwords::Admin, state::App};
 use crate::{
     audit::Action,
-    ids::{DatasetId, FileName},
+    ids::{DatasetId, FileName, ModelId},
     roller::Freshness,
     storage::Storage,
 };
@@ -26,6 +26,8 @@ const PACKING: u32 = 10;
 pub enum Target {
     /// `/uploads/recordings/<uuid>/<name>` or `/uploads/tf_models/<uuid>/<name>`
     File(DatasetId, FileName),
+    /// `/uploads/tf_models/<uuid>/settings.json` of a published model
+    Settings(ModelId),
     /// `/uploads/zips/<uuid>.zip`
     Zip(DatasetId),
 }
@@ -38,6 +40,7 @@ impl Target {
         let mut parts = path.strip_prefix("/uploads/")?.split('/');
         let target = match (parts.next()?, parts.next()?, parts.next()) {
             ("zips", zip, None) => Self::Zip(DatasetId::from_canonical(zip.strip_suffix(".zip")?)?),
+            ("tf_models", uuid, Some("settings.json")) => Self::Settings(ModelId::from_canonical(uuid)?),
             (folder, uuid, Some(name)) => {
                 let name = FileName::from_stored(&percent_decode_str(name).decode_utf8().ok()?)?;
                 (folder == name.kind().folder()).then_some(Self::File(DatasetId::from_canonical(uuid)?, name))?
@@ -47,9 +50,11 @@ impl Target {
         parts.next().is_none().then_some(target)
     }
 
-    fn dataset(&self) -> DatasetId {
+    /// Whose it is: the uuid of a dataset, or of a model.
+    fn uuid(&self) -> String {
         match self {
-            Self::File(dataset, _) | Self::Zip(dataset) => *dataset,
+            Self::File(dataset, _) | Self::Zip(dataset) => dataset.to_string(),
+            Self::Settings(model) => model.to_string(),
         }
     }
 
@@ -57,6 +62,7 @@ impl Target {
     fn what(&self) -> &str {
         match self {
             Self::File(_, name) => name.as_str(),
+            Self::Settings(_) => "settings.json",
             Self::Zip(_) => "zip",
         }
     }
@@ -64,6 +70,7 @@ impl Target {
     fn path(&self, storage: &Storage) -> PathBuf {
         match self {
             Self::File(dataset, name) => storage.layout().file(*dataset, name),
+            Self::Settings(model) => storage.layout().model_settings(*model),
             Self::Zip(dataset) => storage.layout().zip(*dataset),
         }
     }
@@ -97,12 +104,16 @@ pub async fn deliver(admin: Admin, State(app): State<App>, request: Request) -> 
 /// rolls, as long as the zip keeps the rule: it wants the rest of what it has begun.
 async fn permit(app: &App, admin: &Admin, path: &str, headers: &HeaderMap) -> Result<Target, Problem> {
     let target = Target::from_path(path).ok_or_else(Problem::forbidden)?;
-    if app.roller.is_withdrawn(target.dataset()).await? {
+    if let Target::File(dataset, _) | Target::Zip(dataset) = target
+        && app.roller.is_withdrawn(dataset).await?
+    {
         return Err(Problem::not_found("file"));
     }
     match &target {
         Target::File(_, name) if !app.settings.now().privacy.sight(admin.role).sees(name) => return Err(Problem::kept_back()),
-        Target::File(..) => drop(delivery::find(app.storage.layout().root().to_owned(), target.path(&app.storage)).await?),
+        Target::File(..) | Target::Settings(_) => {
+            drop(delivery::find(app.storage.layout().root().to_owned(), target.path(&app.storage)).await?);
+        }
         Target::Zip(dataset) => {
             let goes_on = delivery::goes_on(app.storage.layout().root().to_owned(), target.path(&app.storage), headers).await;
             if !(goes_on && app.roller.keeps_the_rule(*dataset).await?) {
@@ -116,7 +127,7 @@ async fn permit(app: &App, admin: &Admin, path: &str, headers: &HeaderMap) -> Re
 /// Notes that somebody takes a file home: whoever asks for the head alone does not.
 async fn note(app: &App, admin: &Admin, target: &Target, method: &[u8]) {
     if method == b"GET" {
-        app.audit.note_once(&admin.name, Action::Downloaded, target.dataset(), target.what()).await;
+        app.audit.note_once(&admin.name, Action::Downloaded, target.uuid(), target.what()).await;
     }
 }
 

@@ -19,6 +19,7 @@ pub struct Limits {
     anonymous: Rate<IpAddr>,
     device: Rate<DeviceId>,
     newcomers: Rate<IpAddr>,
+    models: Rate<DeviceId>,
     uploads: Arc<Mutex<UnderWay>>,
     downloads: Arc<AtomicU32>,
     streams: Arc<AtomicU32>,
@@ -86,6 +87,7 @@ impl Limits {
             anonymous: Rate::default(),
             device: Rate::default(),
             newcomers: Rate::default(),
+            models: Rate::default(),
             uploads: Arc::default(),
             downloads: Arc::default(),
             streams: Arc::default(),
@@ -114,6 +116,14 @@ impl Limits {
     /// 429 if there were too many.
     pub fn device(&self, device: DeviceId) -> Result<(), Problem> {
         self.device.count(&device, self.settings.now().limits.device_per_minute)
+    }
+
+    /// Counts a question for the model of a device. Whoever knows its Android id may ask it: that must not use up what the device may.
+    ///
+    /// # Errors
+    /// 429 if there were too many.
+    pub fn model(&self, device: DeviceId) -> Result<(), Problem> {
+        self.models.count(&device, self.settings.now().limits.device_per_minute)
     }
 
     /// A place among the uploads under way, and whatever else a device asks for that is written down.

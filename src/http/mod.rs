@@ -23,7 +23,7 @@ mod state;
 
 use axum::{
     Router,
-    extract::Request,
+    extract::{DefaultBodyLimit, Request},
     middleware::{Next, from_fn, from_fn_with_state, map_response},
     response::IntoResponse,
     routing::{MethodRouter, any, delete, get, post},
@@ -38,7 +38,7 @@ pub use self::{
     state::{App, Rooms},
 };
 use self::{
-    admin::{audit, devices, front, live, missing, participants, quarantine, recordings, requests, settings, trash},
+    admin::{audit, devices, front, live, missing, models, participants, quarantine, recordings, requests, settings, trash},
     deeds::to_its_end,
     error::{Problem, in_a_page, in_json, in_the_callers_voice, in_the_wires_voice},
     observe::{route_of, with_its_route},
@@ -55,6 +55,7 @@ pub fn router(app: App) -> Router {
         .fallback(gatekeeper::fallback)
         .layer(from_fn(in_the_callers_voice))
         // These have a voice of their own.
+        .merge(devices_api())
         .merge(api(app.clone()))
         .merge(pages(app.clone()))
         .layer(from_fn(with_its_route))
@@ -80,6 +81,9 @@ fn watch() -> Router<App> {
     let not_head = |routes: MethodRouter<App>| routes.head(|| async { Problem::method_not_allowed() });
     Router::new()
         .route("/tokenauth/request/", not_head(get(device::handshake::ask)))
+        .route("/tfmodel/check/latest/", get(device::models::check))
+        .route("/tfmodel/get/latest/", get(device::models::latest))
+        .route("/tfmodel/get/settings/", get(device::models::settings))
         .route("/recording/new/", not_head(get(device::upload::new_dataset)).post(device::upload::upload))
         .layer(from_fn(to_a_watch))
 }
@@ -89,6 +93,14 @@ async fn to_a_watch(request: Request, next: Next) -> impl IntoResponse {
     let route = route_of(&request);
     let response = Box::pin(next.run(device::linger(request).await)).await;
     (route, gatekeeper::no_store(in_the_wires_voice(response).await).await)
+}
+
+/// What new clients on watches call.
+fn devices_api() -> Router<App> {
+    Router::new()
+        .route("/api/v1/models/current", get(device::models::current))
+        .route("/api/v1/models/current/settings", get(device::models::current_settings))
+        .layer(map_response(in_json))
 }
 
 /// What scripts of researchers and operators call.
@@ -117,6 +129,12 @@ fn api(app: App) -> Router<App> {
         .route("/api/v1/datasets/{uuid}/restore", post(trash::restore))
         .route("/api/v1/trash", get(trash::list))
         .route("/api/v1/trash/{uuid}", delete(trash::erase))
+        .route("/api/v1/models", get(models::list::json).post(models::publish::publish).layer(DefaultBodyLimit::disable()))
+        .route("/api/v1/models/devices", get(models::list::devices))
+        .route("/api/v1/models/give", post(models::give::give))
+        .route("/api/v1/models/back", post(models::give::go_back))
+        .route("/api/v1/models/{id}", get(models::one::json).patch(models::one::patch).delete(models::one::delete))
+        .route("/api/v1/datasets/{uuid}/models/{name}/publish", post(models::brought::publish))
         .route("/api/v1/missing", get(missing::json))
         .route("/api/v1/missing/known", post(missing::known))
         .route("/api/v1/quarantine", get(quarantine::list))
@@ -165,6 +183,14 @@ fn pages(app: App) -> Router<App> {
         .route("/recording/{uuid}/say", post(recordings::one::say))
         .route("/recording/{uuid}/delete", post(trash::delete_on_page))
         .route("/recording/{uuid}/restore", post(trash::restore_on_page))
+        .route("/recording/{uuid}/models/{name}/publish", post(models::brought::publish_on_page))
+        .route("/tfmodel/", get(models::list::page))
+        .route("/tfmodel/publish", post(models::publish::publish_on_page).layer(DefaultBodyLimit::disable()))
+        .route("/tfmodel/give", post(models::give::give_on_page))
+        .route("/tfmodel/back", post(models::give::go_back_on_page))
+        .route("/tfmodel/{id}/", get(models::one::page))
+        .route("/tfmodel/{id}/describe", post(models::one::describe))
+        .route("/tfmodel/{id}/delete", post(models::one::delete_on_page))
         .route("/trash/", get(trash::page))
         .route("/trash/{uuid}/restore", post(trash::restore_in_list))
         .route("/trash/{uuid}/erase", post(trash::erase_on_page))

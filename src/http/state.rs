@@ -7,8 +7,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{health::LastLook, limits::Limits, passwords::Passwords};
 use crate::{
-    alerts::Alerts, audit::Audit, config::Settings, handshake::Handshake, participants::Participants, recordings::Recordings,
-    roller::Roller, runs::Reader, storage::Storage,
+    alerts::Alerts, audit::Audit, config::Settings, handshake::Handshake, models::Models, participants::Participants,
+    recordings::Recordings, roller::Roller, runs::Reader, storage::Storage,
 };
 
 /// Everything that the handlers work with. One pointer: each of ten thousand slow uploads holds a few of it.
@@ -23,6 +23,8 @@ pub struct Rooms {
     pub recordings: Recordings,
     /// Who wore what.
     pub participants: Participants,
+    /// Detection models.
+    pub models: Models,
     /// Zips.
     pub roller: Roller,
     /// What runs say of themselves, and what is missing.
@@ -78,6 +80,7 @@ by_type! {
     handshake: Handshake,
     recordings: Recordings,
     participants: Participants,
+    models: Models,
     reader: Reader,
     limits: Arc<Limits>,
     alerts: Alerts,

@@ -13,6 +13,7 @@ use crate::{
     handshake::Handshake,
     http::{AtOnce, Limits, Passwords, Rooms},
     ledger::Ledger,
+    models::Models,
     participants::Participants,
     recordings::{Recordings, Shelves},
     roller::Roller,
@@ -43,16 +44,17 @@ impl Ground {
     }
 
     /// The rooms.
-    pub(super) fn rooms(&self, at_once: AtOnce) -> Rooms {
+    pub(super) async fn rooms(&self, at_once: AtOnce) -> Result<Rooms, CatalogError> {
         let Self { catalog, storage, ledger, settings, tasks, stop } = self;
         let roller = Roller::start(catalog.clone(), storage.clone(), ledger.clone(), settings.clone(), tasks, stop.clone());
         let reader = Reader::start(catalog.clone(), storage.clone(), settings.clone(), tasks, stop.clone());
-        Rooms {
+        Ok(Rooms {
             alerts: Alerts::start(catalog.clone(), settings.clone(), tasks, stop),
             audit: Audit::new(catalog.clone()),
             handshake: Handshake::new(catalog.clone(), ledger.clone(), settings.clone()),
             participants: Participants::new(catalog.clone(), reader.clone()),
             recordings: Recordings::new(self.shelves(), roller.clone(), reader.clone(), settings.clone()),
+            models: Models::open(catalog.clone(), storage.clone(), settings.clone()).await?,
             roller,
             reader,
             storage: storage.clone(),
@@ -63,7 +65,7 @@ impl Ground {
             last_look: Arc::default(),
             tasks: tasks.clone(),
             stopping: CancellationToken::new(),
-        }
+        })
     }
 
     /// Makes catalog, ledger and zips agree, before anybody asks for anything.
@@ -80,6 +82,7 @@ impl Ground {
     pub(super) fn start_workers(&self, rooms: &Rooms) {
         let Self { catalog, tasks, stop, .. } = self;
         tasks.spawn(catalog.clone().keep_writing_uses(stop.clone()));
+        tasks.spawn(rooms.models.clone().keep_writing_offers(stop.clone()));
         tasks.spawn(supervisor::keep_telling(catalog.clone(), stop.clone()));
         tasks.spawn(rooms.recordings.clone().keep_erasing(rooms.audit.clone(), stop.clone()));
         let lookout = Lookout {

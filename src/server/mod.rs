@@ -109,7 +109,7 @@ impl House {
         let catalog = Catalog::open(&storage.layout().catalog()).await?;
         let ground = Ground { catalog, storage, ledger, settings, tasks: TaskTracker::new(), stop: CancellationToken::new() };
         ground.clear_up().await?;
-        let rooms = ground.rooms(carried.at_once);
+        let rooms = ground.rooms(carried.at_once).await?;
         ground.agree(&rooms).await?;
         ground.start_workers(&rooms);
         let Ground { catalog, tasks, stop, .. } = ground;

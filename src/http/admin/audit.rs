@@ -57,6 +57,7 @@ impl AuditPage {
             Subject::Recording => format!("/recording/{id}/"),
             Subject::Device => format!("/device/{id}/"),
             Subject::Participant => format!("/participant/{id}/"),
+            Subject::Model => format!("/tfmodel/{id}/"),
         })
     }
 }

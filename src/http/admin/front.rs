@@ -16,6 +16,7 @@ use crate::{
         passwords::Admin,
         state::App,
     },
+    models::Standing,
     recent::{self, LoggedError},
     recordings::{Recordings, Totals},
     runs::Missing,
@@ -43,6 +44,8 @@ pub struct FrontPage {
     disk: FreeSpace,
     full_at: Option<Millis>,
     missing: Arc<Missing>,
+    /// Watches that run another model than they are to have.
+    behind: usize,
     errors: Vec<LoggedError>,
     /// Ways of telling somebody that do not work.
     mute: Vec<Failure>,
@@ -73,8 +76,9 @@ pub async fn page(admin: Admin, State(app): State<App>, headers: HeaderMap) -> R
     let errors = recent::errors().into_iter().take(ERRORS).collect();
     let mute = [Channel::Mail, Channel::Webhook].into_iter().filter_map(|channel| app.alerts.last_error(channel)).collect();
     let missing = app.reader.missing();
+    let behind = app.models.standings().await?.into_values().filter(|standing| *standing == Standing::Behind).count();
     let first = (counts.devices + counts.revoked == 0).then(|| invitation(&headers));
-    Ok(Page(FrontPage { admin, seen, waiting, counts, totals, came, disk, full_at, missing, errors, mute, first }))
+    Ok(Page(FrontPage { admin, seen, waiting, counts, totals, came, disk, full_at, missing, behind, errors, mute, first }))
 }
 
 /// The name under which the researcher's browser has found the server: a watch finds it under that, too.

@@ -6,6 +6,7 @@ pub mod devices;
 pub mod front;
 pub mod live;
 pub mod missing;
+pub mod models;
 pub mod participants;
 pub mod quarantine;
 pub mod recordings;

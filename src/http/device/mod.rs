@@ -3,6 +3,7 @@
 mod guarded_body;
 pub mod handshake;
 mod lingering;
+pub mod models;
 mod multipart;
 pub mod upload;
 mod writer;

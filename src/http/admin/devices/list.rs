@@ -11,14 +11,14 @@ use serde::Deserialize;
 
 use super::views::DeviceView;
 use crate::{
-    catalog::{DeviceFilter, DeviceKey},
-    handshake::Handshake,
+    catalog::{Device, DeviceFilter, DeviceKey},
     http::{
         admin::{broken_key, cut, query_of, sought},
         error::Problem,
         extract::Params,
         html::{Page, filters},
         passwords::Admin,
+        state::App,
     },
 };
 
@@ -76,21 +76,26 @@ impl Search {
     }
 }
 
-pub async fn page(admin: Admin, State(handshake): State<Handshake>, Params(search): Params<Search>) -> Result<Page<DevicesPage>, Problem> {
-    let (devices, next) = find(&handshake, &search, PAGE).await?;
+pub async fn page(admin: Admin, State(app): State<App>, Params(search): Params<Search>) -> Result<Page<DevicesPage>, Problem> {
+    let (devices, next) = find(&app, &search, PAGE).await?;
     Ok(Page(DevicesPage { admin, search, devices, next }))
 }
 
 /// An array; the address of the next page stands in the header `Link`, as RFC 8288 has it.
-pub async fn json(_: Admin, State(handshake): State<Handshake>, Params(search): Params<Search>) -> Result<Response, Problem> {
-    let (devices, next) = find(&handshake, &search, JSON_PAGE).await?;
+pub async fn json(_: Admin, State(app): State<App>, Params(search): Params<Search>) -> Result<Response, Problem> {
+    let (devices, next) = find(&app, &search, JSON_PAGE).await?;
     let link = next.map(|key| [(LINK, format!("</api/v1/devices?{}>; rel=\"next\"", search.query(Some(&key))))]);
     Ok((axum::response::AppendHeaders(link.into_iter().flatten()), Json(devices)).into_response())
 }
 
-async fn find(handshake: &Handshake, search: &Search, page: u32) -> Result<(Vec<DeviceView>, Option<String>), Problem> {
+async fn find(app: &App, search: &Search, page: u32) -> Result<(Vec<DeviceView>, Option<String>), Problem> {
     // One more than is shown tells whether there is a next page.
-    let mut found = handshake.devices(&search.filter()?, search.key()?, page + 1).await?;
+    let mut found = app.handshake.devices(&search.filter()?, search.key()?, page + 1).await?;
     let next = cut(&mut found, page).map(DeviceKey::of).map(|key| format!("{}.{}", key.at, key.id));
-    Ok((found.into_iter().map(DeviceView::of).collect(), next))
+    let standings = app.models.standings().await?;
+    let view = |device: Device| {
+        let standing = standings.get(&device.id).copied();
+        DeviceView::of(device, standing)
+    };
+    Ok((found.into_iter().map(view).collect(), next))
 }

@@ -11,8 +11,9 @@ use super::{
 use crate::{
     audit::Action,
     catalog::{AuditEntry, DeviceNotes},
-    handshake::{DeviceError, Handshake},
+    handshake::DeviceError,
     http::{
+        admin::models::ModelsOfDevice,
         error::Problem,
         extract::{Form, Id, Params, Sent},
         html::{Page, filters},
@@ -28,6 +29,7 @@ pub struct DevicePage {
     admin: Admin,
     known: KnownView,
     missing: MissingOf,
+    models: ModelsOfDevice,
     calendar: CalendarView,
     history: Vec<AuditEntry>,
 }
@@ -66,15 +68,16 @@ pub async fn page(
     Id(id): Id<DeviceId>,
     Params(span): Params<CalendarSpan>,
 ) -> Result<Page<DevicePage>, Problem> {
-    let known = known(&app.handshake, id).await?;
+    let known = known(&app, id).await?;
     let history = app.audit.history(id).await?;
     let calendar = CalendarView::of(&app.reader, id, &span).await?;
+    let models = ModelsOfDevice::now(&app, id).await?;
     let missing = MissingOf::device(&app.reader.missing(), id);
-    Ok(Page(DevicePage { admin, known, missing, calendar, history }))
+    Ok(Page(DevicePage { admin, known, missing, models, calendar, history }))
 }
 
-pub async fn json(_: Admin, State(handshake): State<Handshake>, Id(id): Id<DeviceId>) -> Result<Json<KnownView>, Problem> {
-    known(&handshake, id).await.map(Json)
+pub async fn json(_: Admin, State(app): State<App>, Id(id): Id<DeviceId>) -> Result<Json<KnownView>, Problem> {
+    known(&app, id).await.map(Json)
 }
 
 /// `POST /device/{id}/describe`: name, note, and how long it may be silent.
@@ -101,10 +104,10 @@ pub async fn patch(
     Id(id): Id<DeviceId>,
     Sent(patch): Sent<Patch>,
 ) -> Result<Json<KnownView>, Problem> {
-    let before = known(&app.handshake, id).await?.device;
+    let before = known(&app, id).await?.device;
     let (name, note) = (patch.name.unwrap_or(before.name), patch.note.unwrap_or(before.note));
     say(&app, &admin, id, DeviceNotes { name, note, silent_hours: patch.silent_hours.unwrap_or(before.silent_hours) }).await?;
-    known(&app.handshake, id).await.map(Json)
+    known(&app, id).await.map(Json)
 }
 
 async fn say(app: &App, admin: &Admin, id: DeviceId, notes: DeviceNotes) -> Result<(), Problem> {
@@ -114,8 +117,10 @@ async fn say(app: &App, admin: &Admin, id: DeviceId, notes: DeviceNotes) -> Resu
     Ok(())
 }
 
-async fn known(handshake: &Handshake, id: DeviceId) -> Result<KnownView, Problem> {
-    handshake.device(id).await?.map(KnownView::of).ok_or_else(|| Problem::not_found("device"))
+async fn known(app: &App, id: DeviceId) -> Result<KnownView, Problem> {
+    let known = app.handshake.device(id).await?.ok_or_else(|| Problem::not_found("device"))?;
+    let standing = app.models.standings().await?.get(&id).copied();
+    Ok(KnownView::of(known, standing))
 }
 
 pub async fn revoke_on_page(admin: Admin, app: State<App>, Id(id): Id<DeviceId>) -> Result<Redirect, Problem> {

@@ -6,6 +6,7 @@ use crate::{
     catalog::{Credential, Device, Millis, Span},
     handshake::KnownDevice,
     ids::{DeviceId, Identifier, ParticipantId, Tag},
+    models::Standing,
     runs::{Missing, SilentDevice, SkippedRuns, UnfinishedDataset},
 };
 
@@ -36,6 +37,8 @@ pub struct DeviceView {
     pub bytes: u64,
     pub app_version: Option<String>,
     pub model: Option<String>,
+    /// How far it is with the model that it is to have; none for one that is revoked.
+    pub model_standing: Option<Standing>,
     pub hardware: Option<String>,
 }
 
@@ -71,7 +74,7 @@ pub struct WornView {
 }
 
 impl DeviceView {
-    pub fn of(device: Device) -> Self {
+    pub fn of(device: Device, model_standing: Option<Standing>) -> Self {
         Self {
             id: device.id,
             watch: device.watch().to_owned(),
@@ -93,19 +96,25 @@ impl DeviceView {
             bytes: device.bytes,
             app_version: device.meta.app_version,
             model: device.meta.model,
+            model_standing,
             hardware: device.meta.hardware,
         }
+    }
+
+    /// Whether it runs another model than it is to have.
+    pub fn is_behind(&self) -> bool {
+        self.model_standing == Some(Standing::Behind)
     }
 }
 
 impl KnownView {
-    pub fn of(known: KnownDevice) -> Self {
+    pub fn of(known: KnownDevice, model_standing: Option<Standing>) -> Self {
         let KnownDevice { device, is_forgotten: forgotten, credentials, spans } = known;
         let lowest = if device.revoked_at.is_some() { u32::MAX } else { device.lowest_generation };
         Self {
             credentials: credentials.iter().map(|credential| CredentialView::of(*credential, lowest)).collect(),
             spans: spans.into_iter().map(WornView::of).collect(),
-            device: DeviceView::of(device),
+            device: DeviceView::of(device, model_standing),
             forgotten,
         }
     }

@@ -7,8 +7,9 @@ use serde::Deserialize;
 use super::views::EnrolledView;
 use crate::{
     audit::Action,
-    catalog::{AuditEntry, Device, DeviceFilter},
+    catalog::{Audience, AuditEntry, Device, DeviceFilter},
     http::{
+        admin::models::OwnModel,
         error::Problem,
         extract::{Form, Id, Sent},
         html::{Page, filters},
@@ -36,6 +37,7 @@ pub struct ParticipantPage {
     admin: Admin,
     enrolled: EnrolledView,
     devices: Vec<Device>,
+    own: OwnModel,
     history: Vec<AuditEntry>,
 }
 
@@ -50,8 +52,9 @@ pub struct Patch {
 pub async fn page(admin: Admin, State(app): State<App>, Id(id): Id<ParticipantId>) -> Result<Page<ParticipantPage>, Problem> {
     let enrolled = enrolled(&app.participants, id).await?;
     let devices = app.handshake.devices(&DeviceFilter::default(), None, PROPOSED).await?;
+    let own = OwnModel::of(&app, Audience::Participant(id)).await?;
     let history = app.audit.history(id).await?;
-    Ok(Page(ParticipantPage { admin, enrolled, devices, history }))
+    Ok(Page(ParticipantPage { admin, enrolled, devices, own, history }))
 }
 
 pub async fn json(_: Admin, State(room): State<Participants>, Id(id): Id<ParticipantId>) -> Result<Json<EnrolledView>, Problem> {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::{
     catalog::{FileRow, FileState, Millis, Verdict, Whereabouts},
     http::admin::SEGMENT,
-    ids::{DatasetId, DeviceId, FileName, Identifier, ParticipantId, Tag},
+    ids::{DatasetId, DeviceId, FileName, Identifier, Kind, ParticipantId, Tag},
     recordings::{Contents, Listed},
 };
 
@@ -153,6 +153,13 @@ impl DatasetView {
 }
 
 impl FileView {
+    /// Where it is published as a model, if it is one and the dataset is not in the trash.
+    pub fn publish(&self, dataset: &DatasetView) -> Option<String> {
+        let is_model = FileName::from_catalog(self.name.clone()).kind() == Kind::Model;
+        let name = utf8_percent_encode(&self.name, SEGMENT);
+        (is_model && !self.lost && dataset.deleted_at.is_none()).then(|| format!("/recording/{}/models/{name}/publish", dataset.uuid))
+    }
+
     pub fn of(file: FileRow) -> Option<Self> {
         let Whereabouts::Dataset(name) = &file.whereabouts else { return None };
         Some(Self {
