@@ -18,6 +18,8 @@ mod large;
 mod limits;
 mod load;
 mod logs;
+mod model_files;
+mod models;
 mod names;
 mod nginx;
 mod observed;

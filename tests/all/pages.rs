@@ -2,12 +2,13 @@
 
 use crate::support::{House, raw, until};
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "/",
     "/tokenauth/check/",
     "/device/list/",
     "/participant/list/",
     "/recording/list/",
+    "/tfmodel/",
     "/missing/",
     "/quarantine/",
     "/trash/",
@@ -42,6 +43,7 @@ async fn furnished(name: &str) -> (House, Vec<String>) {
         format!("/recording/{uuid}/"),
         format!("/device/{}/", text(&device)),
         format!("/participant/{}/", text(&added["id"])),
+        format!("/tfmodel/{}/", crate::models::publish(&researcher, &format!("{name}.onnx")).await),
         "/recording/list/?q=%3Cscript%3E".to_owned(),
     ];
     (house, pages)

@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { examine, House, run, shoot, visit, Watch } from './support.mjs'
 
 const KITCHEN = 'kitchen watch[9774d56d682e549c]'
-const PAGES = { front: '/', requests: '/tokenauth/check/', devices: '/device/list/', recordings: '/recording/list/', quarantine: '/quarantine/', settings: '/settings/' }
+const PAGES = { front: '/', requests: '/tokenauth/check/', devices: '/device/list/', recordings: '/recording/list/', models: '/tfmodel/', quarantine: '/quarantine/', settings: '/settings/' }
 
 test('the first visit to an empty house finds every page, and the way to the first watch', async (t) => {
   const house = await House.start(t)

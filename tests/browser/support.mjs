@@ -2,6 +2,7 @@
 
 export { House } from './support/house.mjs'
 export { examine, look, shoot } from './support/look.mjs'
+export { give, onnx, publish, send, told } from './support/models.mjs'
 export { MailSink } from './support/sink.mjs'
 export { until } from './support/until.mjs'
 export { otherSite, visit } from './support/visitor.mjs'

@@ -5,6 +5,7 @@ mod edge;
 mod gate;
 mod http2;
 mod logs;
+mod models;
 mod okhttp;
 mod ranges;
 mod tls;

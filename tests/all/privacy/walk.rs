@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::{KEPT_HELD, Scene, allow, scene, told_by};
-use crate::support::Researcher;
+use super::{KEPT, KEPT_HELD, Scene, allow, scene, told_by};
+use crate::{
+    models::{give, publish},
+    support::Researcher,
+};
 
 /// An address, and the route that it stands for.
 type Address = (&'static str, String);
@@ -22,6 +25,8 @@ impl Scene {
             let spans = operator.request("POST", &format!("/api/v1/participants/{participant}/spans"));
             assert_eq!(spans.json(&span).send().await.expect("an answer").status(), StatusCode::CREATED);
         }
+        let model = publish(&operator, "hands.onnx").await;
+        give(&operator, json!({"to": "everyone", "model": model})).await;
         for name in ["waits", "blocked"] {
             operator.poll(name).await;
         }
@@ -39,9 +44,13 @@ impl Scene {
         let held = all("/api/v1/quarantine", "/files", "id").await;
         let requests = all("/api/v1/requests", "", "id").await;
         let blocked = all("/api/v1/blocked", "", "device").await;
+        let models = all("/api/v1/models", "/models", "id").await;
         let uploads = self.kept().into_iter().chain([format!("/uploads/zips/{}.zip", self.uuid)]);
         vec![
             ("/", "{uuid}", vec![self.uuid.clone(), self.damaged.clone()]),
+            ("/", "{name}", KEPT.iter().map(|(name, _)| (*name).to_owned()).collect()),
+            ("/tfmodel/", "{id}", models.clone()),
+            ("/api/v1/models/", "{id}", models),
             ("/", "{span}", spans),
             ("/device/", "{id}", devices.clone()),
             ("/api/v1/devices/", "{id}", devices),
@@ -135,7 +144,17 @@ async fn ask(researcher: &Researcher, method: &Method, address: &str) -> Respons
 }
 
 /// What is for a watch, for nginx with a header, or on another listener.
-const NOT_OF_THE_DESK: [&str; 4] = ["/auth", "/metrics", "/recording/new/", "/tokenauth/request/"];
+const NOT_OF_THE_DESK: [&str; 9] = [
+    "/api/v1/models/current",
+    "/api/v1/models/current/settings",
+    "/auth",
+    "/metrics",
+    "/recording/new/",
+    "/tfmodel/check/latest/",
+    "/tfmodel/get/latest/",
+    "/tfmodel/get/settings/",
+    "/tokenauth/request/",
+];
 /// Tells a page that is open the numbers of changes, for as long as it is open.
 const WITHOUT_END: &str = "/tokenauth/check/events";
 

@@ -16,7 +16,7 @@ static CLASSES: LazyLock<PathBuf> = LazyLock::new(|| {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/java");
     let classes = Path::new(env!("CARGO_TARGET_TMPDIR")).join("java");
     let mut javac = Command::new("javac");
-    javac.args(["-cp", OKHTTP, "-d"]).arg(&classes).args(["Watch.java", "ReadZip.java"].map(|name| sources.join(name)));
+    javac.args(["-cp", OKHTTP, "-d"]).arg(&classes).args(["Watch.java", "ReadZip.java", "Model.java"].map(|name| sources.join(name)));
     assert!(javac.status().expect("javac: ./scripts/test installs it").success());
     classes
 });

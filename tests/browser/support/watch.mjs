@@ -60,14 +60,14 @@ export class Watch {
 }
 
 // The files of a short run, under the names that the app gives: name → bytes.
-export function run({ number = 1, from = new Date('2026-11-20T09:20:00Z'), seconds = 10, hertz = 50, id = '9774d56d682e549c' } = {}) {
+export function run({ number = 1, from = new Date('2026-11-20T09:20:00Z'), seconds = 10, hertz = 50, id = '9774d56d682e549c', model } = {}) {
   const at = `${from.toISOString().slice(0, 16)}+0000`
   const named = (kind, extension) => `${kind}_${number}_${at}_${id}.${extension}`
   const begin = 1_000_000_000
   const stamp = (index) => begin + Math.round((index * 1e9) / hertz)
   const rows = (row) => Array.from({ length: seconds * hertz }, (_, index) => `${stamp(index)}\t${row(index)}\n`).join('')
   const sensor = (kind, row) => ({ [named(`android_sensor_${kind}`, 'zip')]: zipOf(named(`android_sensor_${kind}`, 'csv'), rows(row)) })
-  const meta = { app_version: '1.0', date: from.toISOString(), start_time_stamp: begin, run_number: number, build_sdk: 30, android_id: id }
+  const meta = { app_version: '1.0', date: from.toISOString(), start_time_stamp: begin, run_number: number, build_sdk: 30, android_id: id, ...(model && { tf_model: model }) }
   return {
     ...sensor('accelerometer', (index) => `${Math.sin(index / 7)}\t${Math.cos(index / 7)}\t9.81`),
     ...sensor('gyroscope', (index) => `0\t${Math.sin(index / 5)}\t0.1`),
