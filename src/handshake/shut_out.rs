@@ -1,5 +1,5 @@
-//! Shutting devices out, letting them in again, and ending older tokens. The ledger is told first, so that a catalog that is lost or put back from a backup
-//! does not let in whom somebody has shut out.
+//! Shutting devices out, letting them in again, and ending older tokens. The ledger is told first, so that a catalog that is lost or
+//! put back from a backup does not let in whom somebody has shut out.
 
 use std::io;
 

@@ -47,9 +47,12 @@ impl ModelPage {
             let known = SENSORS.iter().find(|(sensor, _)| value.as_u64() == Some(u64::from(*sensor)));
             known.map_or_else(|| value.to_string(), |(_, name)| (*name).to_owned())
         };
-        let said = |(name, value): (&String, &serde_json::Value)| match value.as_array().filter(|_| name == "required_sensors") {
-            Some(sensors) => sensors.iter().map(sensor).collect::<Vec<_>>().join("; "),
-            None => value.to_string(),
+        let said = |(name, value): (&String, &serde_json::Value)| match name.as_str() {
+            "required_sensors" => value.as_array().into_iter().flatten().map(sensor).collect::<Vec<_>>().join("; "),
+            "frame_size" => format!("{value} samples"),
+            "mean_kernel_size" => format!("{value} predictions"),
+            "notification_cool_down" => format!("{value} seconds"),
+            _ => value.to_string(),
         };
         settings.iter().map(|setting| (Typed::label(setting.0), said(setting))).collect()
     }
