@@ -27,7 +27,7 @@ pub enum ShutOutError {
 
 impl Handshake {
     /// Shuts a device out, or lets it in again with the tokens that it had. `false` if there is no such device. Where the catalog
-    /// cannot be written behind the ledger, it is out either way: see [`Handshake::is_shut_out`].
+    /// cannot be written behind the ledger, it is out either way: the ledger is asked first.
     ///
     /// # Errors
     /// [`ShutOutError`].
