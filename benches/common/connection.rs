@@ -11,7 +11,8 @@ pub struct Connection(BufReader<TcpStream>);
 /// An answer's head; what is behind it is still to be read.
 pub struct Answer {
     pub status: u16,
-    pub length: u64,
+    /// Bytes of the body; not said where it comes in chunks.
+    pub length: Option<u64>,
 }
 
 impl Answer {
@@ -30,7 +31,10 @@ impl Connection {
     /// Sends a request, reads the answer, and throws its bytes away.
     pub fn ask(&mut self, pieces: &[&[u8]]) -> io::Result<Answer> {
         let answer = self.begin(pieces)?;
-        self.discard(answer.length)?;
+        match answer.length {
+            Some(length) => self.discard(length)?,
+            None => while self.discard_chunk()? {},
+        }
         Ok(answer)
     }
 
@@ -38,13 +42,14 @@ impl Connection {
     pub fn read(&mut self, request: &str) -> io::Result<String> {
         let answer = self.begin(&[request.as_bytes()])?;
         let mut text = String::new();
-        self.0.by_ref().take(answer.length).read_to_string(&mut text)?;
+        let length = answer.length.ok_or(io::ErrorKind::Unsupported)?;
+        self.0.by_ref().take(length).read_to_string(&mut text)?;
         if answer.is_success() { Ok(text) } else { Err(io::Error::other(format!("{}: {text}", answer.status))) }
     }
 
     fn begin(&mut self, pieces: &[&[u8]]) -> io::Result<Answer> {
         write_all(self.0.get_mut(), pieces)?;
-        let (mut line, mut length) = (String::new(), 0);
+        let (mut line, mut length) = (String::new(), Some(0));
         self.0.read_line(&mut line)?;
         let status = line.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
         loop {
@@ -52,9 +57,21 @@ impl Connection {
             self.0.read_line(&mut line)?;
             let Some((name, value)) = line.split_once(':') else { return Ok(Answer { status, length }) };
             if name.eq_ignore_ascii_case("content-length") {
-                length = value.trim().parse().map_err(io::Error::other)?;
+                length = Some(value.trim().parse().map_err(io::Error::other)?);
+            } else if name.eq_ignore_ascii_case("transfer-encoding") {
+                length = None;
             }
         }
+    }
+
+    /// Throws a chunk away (RFC 9112, 7.1). `false` behind the last one.
+    fn discard_chunk(&mut self) -> io::Result<bool> {
+        let mut line = String::new();
+        self.0.read_line(&mut line)?;
+        let length = u64::from_str_radix(line.trim_end(), 16).map_err(io::Error::other)?;
+        // Each ends with an empty line.
+        self.discard(length + 2)?;
+        Ok(length > 0)
     }
 
     fn discard(&mut self, mut left: u64) -> io::Result<()> {

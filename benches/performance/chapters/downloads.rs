@@ -80,5 +80,5 @@ fn fetch(address: SocketAddr, path: &str) -> u64 {
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{}\r\n", login());
     let answer = Connection::open(address).and_then(|mut connection| connection.ask(&[request.as_bytes()])).expect("an answer");
     assert_eq!(answer.status, 200, "{path}");
-    answer.length
+    answer.length.expect("a length")
 }
