@@ -1,10 +1,11 @@
 //! Files: looked up, renamed, forgotten, lost.
 
 use futures_util::TryStreamExt;
+use sqlx::{QueryBuilder, Row, sqlite::SqliteRow};
 
 use super::{
     Catalog, CatalogError, FileRow, Millis, Whereabouts,
-    columns::{to_crc32, to_i64, to_u64},
+    columns::{parsed, push_list, to_crc32, to_i64, to_u64},
     datasets,
     record::{remove_row, reserve_name},
 };
@@ -72,6 +73,22 @@ impl Catalog {
             files.extend(self.read_me(dataset).await?);
         }
         Ok(files)
+    }
+
+    /// One file of each of some datasets that have any that may be in a zip: mostly that is enough to know whether there is a zip.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn one_file_each(&self, datasets: &[DatasetId]) -> Result<Vec<(DatasetId, FileName)>, CatalogError> {
+        let mut query = QueryBuilder::new(
+            "SELECT d.uuid, (SELECT stored_name FROM files WHERE dataset = d.uuid AND held IS NULL AND state = 'placed' \
+             AND stored_name IS NOT NULL LIMIT 1) AS name FROM datasets d WHERE d.uuid IN (",
+        );
+        push_list(&mut query, datasets);
+        let rows = query.push(")").build().fetch_all(&self.read).await?;
+        let named = |row: &SqliteRow| Ok((parsed(row, "uuid")?, row.try_get::<Option<String>, _>("name")?));
+        let files: Vec<(DatasetId, Option<String>)> = rows.iter().map(named).collect::<Result<_, sqlx::Error>>()?;
+        Ok(files.into_iter().filter_map(|(dataset, name)| Some((dataset, FileName::from_catalog(name?)))).collect())
     }
 
     /// Whether there is any file that a zip of a dataset is to hold. The first one is enough.

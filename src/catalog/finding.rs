@@ -30,7 +30,7 @@ pub(super) struct Finding<'a> {
 /// Of a filter's text, what FTS5 is asked.
 pub(super) struct Words {
     matching: String,
-    /// At least [`COMMON`] recordings have them. Not known where the order is that of the index of words.
+    /// At least [`COMMON`] recordings have them. Not known where the order is that of the index of words, and nothing else is left out.
     are_common: bool,
 }
 
@@ -79,6 +79,12 @@ impl Finding<'_> {
             // An equation would choose the index that knows the number alone, and fetch the row for the rest.
             query.push(format_args!(" AND d.number BETWEEN {place} AND {place}"));
         }
+        if let Some(tag) = &filter.tag {
+            query.push(" AND t.tag = ").push_bind(tag.as_str().to_owned());
+            query.push(if is_led_by_words { " AND t.number = w.rowid" } else { "" });
+        }
+        self.push_columns(query);
+        // Behind all others: where they let nothing through, nobody asks for the words.
         if let Some(words) = words {
             let asked = if is_led_by_words { "w.words".to_owned() } else { format!("+{place} IN (SELECT rowid FROM words WHERE words") };
             query.push(format_args!(" AND {asked} MATCH ")).push_bind(words.matching.clone());
@@ -87,11 +93,6 @@ impl Finding<'_> {
             // Without a word in it, everything would be found, and all that is found may be deleted at once.
             query.push(" AND FALSE");
         }
-        if let Some(tag) = &filter.tag {
-            query.push(" AND t.tag = ").push_bind(tag.as_str().to_owned());
-            query.push(if is_led_by_words { " AND t.number = w.rowid" } else { "" });
-        }
-        self.push_columns(query);
         let value = self.value(place);
         self.push_key(query, &value, place);
         let direction = sort.direction();
@@ -106,29 +107,16 @@ impl Finding<'_> {
     fn value(&self, place: &str) -> String {
         match self.sort {
             Sort::Newest | Sort::Oldest => place.to_owned(),
-            Sort::Date if self.is_narrow() => format!("{DATE} + 0"),
-            Sort::Largest if self.is_narrow() => "COALESCE(d.weight, -1)".to_owned(),
+            Sort::Date if is_narrow(self.filter, self.sort) => format!("{DATE} + 0"),
+            Sort::Largest if is_narrow(self.filter, self.sort) => "COALESCE(d.weight, -1)".to_owned(),
             Sort::Date | Sort::Largest => self.sort.value().to_owned(),
         }
-    }
-
-    /// Whether anything is left out that the index of the order does not know.
-    fn is_narrow(&self) -> bool {
-        let DatasetFilter { text: _, tag: _, device, participant, verdict, app_version, model, from, to, in_trash } = self.filter;
-        let is_bounded = self.sort != Sort::Date && (from.is_some() || to.is_some());
-        is_bounded
-            || *in_trash
-            || device.is_some()
-            || participant.is_some()
-            || verdict.is_some()
-            || app_version.is_some()
-            || model.is_some()
     }
 
     fn push_columns(&self, query: &mut QueryBuilder<Sqlite>) {
         let filter = self.filter;
         if self.sort == Sort::Largest {
-            query.push(if self.is_narrow() { " AND COALESCE(d.weight, -1) >= 0" } else { " AND d.weight IS NOT NULL" });
+            query.push(if is_narrow(self.filter, self.sort) { " AND COALESCE(d.weight, -1) >= 0" } else { " AND d.weight IS NOT NULL" });
         }
         // What is to be there, or, where the value is none, is not to be there.
         let participant = filter.participant.map(|wearer| match wearer {
@@ -148,7 +136,7 @@ impl Finding<'_> {
                 None => continue,
             };
         }
-        let date = if self.is_narrow() { format!("{DATE} + 0") } else { DATE.to_owned() };
+        let date = if is_narrow(self.filter, self.sort) { format!("{DATE} + 0") } else { DATE.to_owned() };
         for (bound, at) in [(">=", filter.from), ("<", filter.to)] {
             if let Some(at) = at {
                 query.push(format_args!(" AND {date} {bound} ")).push_bind(at);
@@ -170,6 +158,13 @@ impl Finding<'_> {
     }
 }
 
+/// Whether anything is left out that the index of the order does not know.
+fn is_narrow(filter: &DatasetFilter, sort: Sort) -> bool {
+    let DatasetFilter { text: _, tag: _, device, participant, verdict, app_version, model, from, to, in_trash } = filter;
+    let is_bounded = sort != Sort::Date && (from.is_some() || to.is_some());
+    is_bounded || *in_trash || device.is_some() || participant.is_some() || verdict.is_some() || app_version.is_some() || model.is_some()
+}
+
 impl Catalog {
     /// The words that a filter's text looks for.
     ///
@@ -177,7 +172,7 @@ impl Catalog {
     /// [`CatalogError`].
     pub(super) async fn words(&self, filter: &DatasetFilter, sort: Sort) -> Result<Option<Words>, CatalogError> {
         let Some(matching) = self.matching(filter).await? else { return Ok(None) };
-        let are_common = !sort.is_by_number() && {
+        let are_common = (!sort.is_by_number() || is_narrow(filter, sort)) && {
             let found = sqlx::query_scalar::<_, i64>(MATCHES).bind(&matching).bind(COMMON).fetch_one(&self.read).await?;
             found >= COMMON.into()
         };

@@ -4,7 +4,7 @@ use sqlx::{QueryBuilder, Row};
 
 use super::{
     Catalog, CatalogError, Dataset, Millis, Verdict,
-    columns::{parsed, push_list, to_u64},
+    columns::{parsed, push_list},
     finding::Finding,
 };
 use crate::ids::{DatasetId, DeviceId, ParticipantId, Tag};
@@ -122,19 +122,6 @@ impl Catalog {
         Finding { filter, words, sort: Sort::Newest, after: None, most }.push(&mut query);
         let rows = query.build().fetch_all(&self.read).await?;
         Ok(rows.iter().map(|row| parsed(row, "uuid")).collect::<Result<_, _>>()?)
-    }
-
-    /// How many datasets a filter lets through; at `most`, there may be more.
-    ///
-    /// # Errors
-    /// [`CatalogError`].
-    pub async fn count(&self, filter: &DatasetFilter, sort: Sort, most: u32) -> Result<u64, CatalogError> {
-        // What was not weighed yet is not in the list by size; every other order is no concern of a number.
-        let sort = if sort == Sort::Largest { sort } else { Sort::Newest };
-        let words = self.words(filter, sort).await?;
-        let mut query = QueryBuilder::new("SELECT COUNT(*) FROM (");
-        Finding { filter, words, sort, after: None, most }.push_numbers(&mut query);
-        Ok(to_u64(query.push(")").build_query_scalar().fetch_one(&self.read).await?))
     }
 
     /// The tags of some datasets.

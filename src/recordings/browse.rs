@@ -16,9 +16,6 @@ use crate::{
     runs::is_meta_info,
 };
 
-/// Nobody counts further what a search finds: one more is not told from many, and a page must not wait for it.
-const MOST_COUNTED: u32 = 1000;
-
 /// What is here in all.
 #[derive(Debug, Clone, Copy)]
 pub struct Totals {
@@ -28,15 +25,6 @@ pub struct Totals {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-}
-
-/// How many a search finds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
-    /// So many.
-    Exactly(u64),
-    /// More than somebody counts.
-    MoreThan(u64),
 }
 
 /// A dataset in a list.
@@ -116,22 +104,12 @@ impl Recordings {
     /// [`CatalogError`].
     pub async fn with_zip(&self, datasets: impl Iterator<Item = DatasetId>) -> Result<HashSet<DatasetId>, CatalogError> {
         let (sight, mut found) = (self.settings.now().privacy.in_zips(), HashSet::new());
-        for dataset in datasets {
-            if self.catalog.has_file_to_zip(dataset, &sight).await? {
+        for (dataset, name) in self.catalog.one_file_each(&datasets.collect::<Vec<_>>()).await? {
+            if sight.sees(&name) || self.catalog.has_file_to_zip(dataset, &sight).await? {
                 found.insert(dataset);
             }
         }
         Ok(found)
-    }
-
-    /// How many datasets a filter lets through.
-    ///
-    /// # Errors
-    /// [`CatalogError`].
-    pub async fn count(&self, filter: &DatasetFilter, sort: Sort) -> Result<Found, CatalogError> {
-        let count = self.catalog.count(filter, sort, MOST_COUNTED + 1).await?;
-        let most = u64::from(MOST_COUNTED);
-        Ok(if count > most { Found::MoreThan(most) } else { Found::Exactly(count) })
     }
 
     /// The uuids of the datasets that a filter lets through, at most `most`.

@@ -292,16 +292,14 @@ async fn a_list_says_how_many_are_found() {
     for (query, number) in [
         ("", "1,002 recordings"),
         ("sort=date", "1,002 recordings"),
-        ("participant=none", "More than 1,000 recordings"),
-        ("verdict=none&sort=oldest&after=200.200", "More than 1,000 recordings"),
+        ("participant=none", "More than 50 recordings"),
+        ("verdict=none&sort=oldest&after=200.200", "More than 50 recordings"),
         ("verdict=usable", "1 recording"),
     ] {
         says(query, number).await;
     }
-    house.change_catalog("UPDATE datasets SET verdict = 'doubtful' WHERE number BETWEEN 10 AND 70").await;
-    for (query, number) in [("verdict=none", "940 recordings"), ("verdict=doubtful&after=20.20", "61 recordings")] {
-        says(query, number).await;
-    }
+    house.change_catalog("UPDATE datasets SET verdict = 'doubtful' WHERE number BETWEEN 10 AND 59").await;
+    says("verdict=doubtful", "50 recordings").await;
 }
 
 #[tokio::test]
