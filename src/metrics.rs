@@ -101,6 +101,8 @@ pub struct Metrics {
     pub upload_seconds: Histogram,
     /// Uploads under way.
     pub uploads_in_flight: Gauge,
+    /// Requests that wait until a zip is built.
+    pub zip_requests_waiting: Gauge,
     /// Seconds that a group of uploads takes to be committed to the catalog.
     pub commit_seconds: Histogram,
     /// Zips rolled.
@@ -130,6 +132,7 @@ impl Default for Metrics {
             upload_bytes: Counter::default(),
             upload_seconds: Histogram::new(long()),
             uploads_in_flight: Gauge::default(),
+            zip_requests_waiting: Gauge::default(),
             commit_seconds: Histogram::new(short()),
             rolls,
             roll_seconds: Histogram::new(long()),
@@ -147,6 +150,7 @@ impl Metrics {
         registry.register("upload_bytes", "Bytes of files stored or quarantined", self.upload_bytes.clone());
         registry.register("upload_duration_seconds", "Time from an upload's head to its receipt", self.upload_seconds.clone());
         registry.register("uploads_in_flight", "Uploads under way", self.uploads_in_flight.clone());
+        registry.register("zip_requests_waiting", "Requests that wait until a zip is built", self.zip_requests_waiting.clone());
         registry.register("catalog_commit_duration_seconds", "Time to commit a group of uploads", self.commit_seconds.clone());
         registry.register("rolls", "Zips rolled by what became of them", self.rolls.clone());
         registry.register("roll_duration_seconds", "Time to roll a zip", self.roll_seconds.clone());

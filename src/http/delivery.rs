@@ -51,17 +51,16 @@ impl Label {
     }
 }
 
-/// Sends the file at `path` beneath `root`, or the range of it that is asked for. Its place is kept until the last byte.
-pub async fn send(root: PathBuf, path: PathBuf, request: Request, place: Place) -> Result<Response, Problem> {
-    check_method(&request)?;
-    let file = find(root, path).await?;
+/// Sends a file, or the range of it that is asked for. Its place is kept until the last byte.
+pub async fn send(file: OpenedFile, method: &Method, asked: &HeaderMap, place: Place) -> Result<Response, Problem> {
+    check_method(method)?;
     let etag = etag(&file);
-    Ok(respond(file, etag, request.headers(), place).await?)
+    Ok(respond(file, etag, asked, place).await?)
 }
 
 /// The same for a file with a label: `Repr-Digest` (RFC 9530) is that of the whole, whatever part is sent.
 pub async fn send_labelled(root: PathBuf, path: PathBuf, request: Request, place: Place, label: Label) -> Result<Response, Problem> {
-    check_method(&request)?;
+    check_method(request.method())?;
     let file = find(root, path).await?;
     let mut response = respond(file, label.etag, request.headers(), place).await?;
     response.headers_mut().insert(header::CONTENT_DISPOSITION, label.disposition);
@@ -69,19 +68,15 @@ pub async fn send_labelled(root: PathBuf, path: PathBuf, request: Request, place
     Ok(response)
 }
 
-fn check_method(request: &Request) -> Result<(), Problem> {
-    if matches!(*request.method(), Method::GET | Method::HEAD) { Ok(()) } else { Err(Problem::method_not_allowed()) }
+fn check_method(method: &Method) -> Result<(), Problem> {
+    if matches!(*method, Method::GET | Method::HEAD) { Ok(()) } else { Err(Problem::method_not_allowed()) }
 }
 
-/// Whether a request goes on with a download of the file at `path` as it is now: it asks for a later part, and for nothing else
-/// if the file has changed. A range from the first byte on, and one that comes out as the whole, begins a new download.
-pub async fn goes_on(root: PathBuf, path: PathBuf, asked: &HeaderMap) -> bool {
-    if !asked.contains_key(header::RANGE) {
-        return false;
-    }
-    let Ok(file) = open(root, path).await else { return false };
+/// Whether a request continues a download of this file: it asks for a later part, and for nothing else if the file has changed. A range
+/// from the first byte on, and one that comes out as the whole, begins a new download.
+pub fn continues(file: &OpenedFile, asked: &HeaderMap) -> bool {
     let modified = httpdate::fmt_http_date(file.modified);
-    matches!(wanted(asked, &file, &etag(&file), &modified), Wanted::Range(1.., _) | Wanted::Unsatisfiable)
+    matches!(wanted(asked, file, &etag(file), &modified), Wanted::Range(1.., _) | Wanted::Unsatisfiable)
 }
 
 /// Opens the file at `path`, where it is there and can be sent.

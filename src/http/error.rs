@@ -349,6 +349,7 @@ impl From<RollError> for Problem {
                 format!("the zip cannot be made: {error}. The other files can be taken home one by one from the recording's page"),
             ),
             RollError::Disk(error) => Self::internal(&error),
+            RollError::Link => Self::forbidden(),
             RollError::Catalog(error) => error.into(),
             RollError::Stopping => Self::unavailable("the server is stopping; try again", 10),
         }

@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use axum::{
-    extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    extract::State,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use percent_encoding::percent_decode_str;
@@ -14,8 +14,8 @@ use super::{delivery, error::Problem, passwords::Admin, state::App};
 use crate::{
     audit::Action,
     ids::{DatasetId, FileName, ModelId},
-    roller::Freshness,
-    storage::Storage,
+    roller::ZipResponse,
+    storage::{OpenedFile, Storage},
 };
 
 /// How soon a client should ask again for a zip that is not ready, in seconds.
@@ -83,60 +83,77 @@ pub async fn auth(admin: Admin, State(app): State<App>, headers: HeaderMap) -> R
         let path = uri.as_bytes().split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
         // A path that cannot be read is still a question.
         let path = std::str::from_utf8(path).map_err(|_| Problem::forbidden())?;
-        let target = permit(&app, &admin, path, &headers).await?;
         // nginx asks with GET, whatever it was asked with itself.
-        let asked = headers.get("x-original-method").map_or(b"GET".as_slice(), HeaderValue::as_bytes);
-        note(&app, &admin, &target, asked).await;
+        let method = headers.get("x-original-method").map_or(b"GET".as_slice(), HeaderValue::as_bytes);
+        drop(permit(&app, &admin, path, method, &headers).await?);
     }
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `GET /uploads/…` without nginx: the same question, and the file.
-pub async fn deliver(admin: Admin, State(app): State<App>, request: Request) -> Result<Response, Problem> {
-    let target = permit(&app, &admin, request.uri().path(), request.headers()).await?;
+pub async fn deliver(admin: Admin, State(app): State<App>, method: Method, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
+    let file = permit(&app, &admin, uri.path(), method.as_str().as_bytes(), &headers).await?;
     let place = app.limits.download()?;
-    note(&app, &admin, &target, request.method().as_str().as_bytes()).await;
-    delivery::send(app.storage.layout().root().to_owned(), target.path(&app.storage), request, place).await
+    delivery::send(file, &method, &headers, place).await
 }
 
-/// Says which file a path names, and waits until it may be sent to this person. A zip must hold every file
-/// acknowledged before the question, and nothing that is left out now. A request that goes on with a download neither waits nor
-/// rolls, as long as the zip keeps the rule: it wants the rest of what it has begun.
-async fn permit(app: &App, admin: &Admin, path: &str, headers: &HeaderMap) -> Result<Target, Problem> {
+/// Opens the file that a path names, as soon as it may be sent to this person, and notes the download.
+///
+/// Everything that decides whether it may be sent is asked after the last wait, about the file that was opened: what was deleted or became
+/// sensitive while the request waited is not sent.
+async fn permit(app: &App, admin: &Admin, path: &str, method: &[u8], headers: &HeaderMap) -> Result<OpenedFile, Problem> {
     let target = Target::from_path(path).ok_or_else(Problem::forbidden)?;
+    loop {
+        // Before it is opened, too: a file that may not be seen is refused in one way, whether it is there or not.
+        check(app, admin, &target).await?;
+        let file = open(app, &target, headers).await?;
+        // This may wait for the catalog.
+        note(app, admin, &target, method).await;
+        check(app, admin, &target).await?;
+        match &target {
+            Target::Zip(dataset) if !app.roller.may_send(*dataset, &file).await? => {}
+            _ => return Ok(file),
+        }
+    }
+}
+
+/// Refuses what is not to be sent to this person now: a dataset in the trash, a file that is kept from researchers.
+async fn check(app: &App, admin: &Admin, target: &Target) -> Result<(), Problem> {
     if let Target::File(dataset, _) | Target::Zip(dataset) = target
-        && app.roller.is_withdrawn(dataset).await?
+        && app.roller.is_withdrawn(*dataset).await?
     {
         return Err(Problem::not_found("file"));
     }
-    match &target {
-        Target::File(_, name) if !app.settings.now().privacy.sight(admin.role).sees(name) => return Err(Problem::kept_back()),
-        Target::File(..) | Target::Settings(_) => {
-            drop(delivery::find(app.storage.layout().root().to_owned(), target.path(&app.storage)).await?);
-        }
-        Target::Zip(dataset) => {
-            let goes_on = delivery::goes_on(app.storage.layout().root().to_owned(), target.path(&app.storage), headers).await;
-            if !(goes_on && app.roller.keeps_the_rule(*dataset).await?) {
-                wait_for(*dataset, app).await?;
-            }
-        }
+    match target {
+        Target::File(_, name) if !app.settings.now().privacy.sight(admin.role).sees(name) => Err(Problem::kept_back()),
+        _ => Ok(()),
     }
-    Ok(target)
 }
 
-/// Notes that somebody takes a file home: whoever asks for the head alone does not.
+/// Opens what is to be sent. A zip must hold every file acknowledged before the question, and nothing that is left out now. A request
+/// that continues a download neither waits nor builds, as long as the zip keeps the privacy rule: it wants the rest of what it has begun.
+async fn open(app: &App, target: &Target, headers: &HeaderMap) -> Result<OpenedFile, Problem> {
+    let Target::Zip(dataset) = *target else {
+        return delivery::find(app.storage.layout().root().to_owned(), target.path(&app.storage)).await;
+    };
+    if headers.contains_key(header::RANGE)
+        && let Some(zip) = app.roller.open_published(dataset).await?
+        && delivery::continues(&zip, headers)
+    {
+        return Ok(zip);
+    }
+    match app.roller.open_fresh(dataset, app.settings.now().zip.wait()).await? {
+        ZipResponse::Ready(zip) => Ok(zip),
+        ZipResponse::NotFound => Err(Problem::not_found("dataset, or it has no files yet")),
+        ZipResponse::AllLeftOut => Err(Problem::nothing_to_zip()),
+        ZipResponse::NotYet => Err(Problem::unavailable("the zip is being packed; try again in a moment", PACKING)),
+    }
+}
+
+/// Notes a download: a request for the head alone is none.
 async fn note(app: &App, admin: &Admin, target: &Target, method: &[u8]) {
     if method == b"GET" {
         app.audit.note_once(&admin.name, Action::Downloaded, target.uuid(), target.what()).await;
-    }
-}
-
-async fn wait_for(dataset: DatasetId, app: &App) -> Result<(), Problem> {
-    match app.roller.barrier(dataset, app.settings.now().zip.wait()).await? {
-        Freshness::Fresh => Ok(()),
-        Freshness::Nothing => Err(Problem::not_found("dataset, or it has no files yet")),
-        Freshness::AllLeftOut => Err(Problem::nothing_to_zip()),
-        Freshness::NotYet => Err(Problem::unavailable("the zip is being packed; try again in a moment", PACKING)),
     }
 }
 

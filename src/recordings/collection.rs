@@ -34,6 +34,8 @@ pub struct Collection {
     bundle: Bundle,
     /// What each entry's bytes are.
     files: Vec<(DatasetId, Zippable)>,
+    /// The privacy rule under which it was laid out.
+    rule: String,
     storage: Storage,
 }
 
@@ -45,7 +47,8 @@ impl Recordings {
     /// [`CollectError`].
     pub async fn collect(&self, datasets: &[DatasetId]) -> Result<Collection, CollectError> {
         self.catalog.flush().await?;
-        let sight = self.settings.now().privacy.in_zips();
+        let privacy = self.settings.now().privacy.clone();
+        let (sight, rule) = (privacy.in_zips(), privacy.rule());
         let (mut entries, mut files) = (Vec::new(), Vec::new());
         for &dataset in datasets {
             if self.roller.is_withdrawn(dataset).await? {
@@ -63,7 +66,21 @@ impl Recordings {
         if entries.is_empty() {
             return Err(CollectError::Empty);
         }
-        Ok(Collection { bundle: Bundle::new(entries), files, storage: self.shelves.storage.clone() })
+        Ok(Collection { bundle: Bundle::new(entries), files, rule, storage: self.shelves.storage.clone() })
+    }
+
+    /// Whether a collection may be sent now: the privacy rule is the one under which it was laid out, and none of its recordings is in the
+    /// trash.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn may_send(&self, collection: &Collection) -> Result<bool, CatalogError> {
+        for dataset in collection.datasets() {
+            if self.roller.is_withdrawn(dataset).await? {
+                return Ok(false);
+            }
+        }
+        Ok(collection.rule == self.settings.now().privacy.rule())
     }
 }
 

@@ -25,6 +25,15 @@ const STEP: Duration = Duration::from_secs(1);
 /// Read and written at once. The directory of a zip is read in pieces of a few bytes.
 const BUFFER: usize = 1 << 20;
 
+/// What a build left under the name of the zip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Generation {
+    /// A zip that holds everything that it may hold.
+    Published,
+    /// No zip, since there is nothing that it may hold.
+    Empty,
+}
+
 /// What a generation is made of.
 struct Plan {
     dataset: DatasetId,
@@ -38,7 +47,7 @@ struct Plan {
 
 impl Roller {
     /// Publishes a generation that holds at least everything up to this state, but for what is left out.
-    pub(super) async fn roll(&self, dataset: DatasetId, before: &ZipState, privacy: &PrivacyConfig) -> Result<(), RollError> {
+    pub(super) async fn roll(&self, dataset: DatasetId, before: &ZipState, privacy: &PrivacyConfig) -> Result<Generation, RollError> {
         let started = std::time::Instant::now();
         let (plan, rule) = (self.plan(dataset, privacy).await?, privacy.rule());
         if before.rule != rule && before.zipped != 0 {
@@ -46,12 +55,13 @@ impl Roller {
             self.catalog.zip_changes_rule(dataset).await?;
         }
         let (storage, entries) = (self.storage.clone(), plan.wanted.len());
+        let generation = if entries == 0 { Generation::Empty } else { Generation::Published };
         let copied = blocking(move || plan.carry_out(&storage)).await??;
         self.catalog.zipped(dataset, before.changes, &rule, copied).await?;
         METRICS.roll_seconds.observe(started.elapsed().as_secs_f64());
         METRICS.roll_copied_bytes.inc_by(copied);
         tracing::info!(%dataset, entries, copied, seconds = started.elapsed().as_secs_f64(), "rolled a zip");
-        Ok(())
+        Ok(generation)
     }
 
     async fn plan(&self, dataset: DatasetId, privacy: &PrivacyConfig) -> Result<Plan, RollError> {

@@ -6,6 +6,7 @@ mod schedule;
 
 use std::{
     io,
+    os::unix::fs::MetadataExt,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,7 +20,7 @@ use crate::{
     ids::DatasetId,
     ledger::Ledger,
     metrics::{METRICS, RollLabels, RollOutcome},
-    storage::{Storage, blocking},
+    storage::{OpenedFile, Storage, blocking, open_beneath},
 };
 
 /// Why a zip does not hold everything. Cheap to clone: one roll answers everyone who waits for it.
@@ -34,6 +35,9 @@ pub enum RollError {
     /// The disk failed.
     #[error("the disk failed: {0}")]
     Disk(Arc<io::Error>),
+    /// The published zip is a symbolic link, which is never followed.
+    #[error("a symbolic link has the name of the zip; delete it")]
+    Link,
     /// The catalog failed.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -70,17 +74,31 @@ pub struct Roller {
     schedule: Arc<schedule::Schedule>,
 }
 
-/// What a question at the gate found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Freshness {
-    /// The published zip holds every file acknowledged before the question.
-    Fresh,
-    /// There is no such dataset, it lies in the trash, or it has no files.
-    Nothing,
+/// The response to a request for the zip of a dataset.
+#[derive(Debug)]
+pub enum ZipResponse {
+    /// The published generation. It holds every file acknowledged before the request and may be sent, as of the moment at which it was
+    /// opened; [`Roller::may_send`] says so for a later one.
+    Ready(OpenedFile),
+    /// There is no such dataset, it is in the trash, or it has no files.
+    NotFound,
     /// It has files, and zips leave out every one of them.
     AllLeftOut,
-    /// The time is up; the roll goes on.
+    /// The time is up; the build goes on.
     NotYet,
+}
+
+/// How a build that was waited for ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BuildOutcome {
+    /// A generation is published, or the one that was published held everything already.
+    Published,
+    /// The dataset has no file that its zip may hold, so it has no zip; `has_files` says whether it has others.
+    Empty { has_files: bool },
+    /// The dataset is in the trash, was erased, or never was: there is nothing to build.
+    Gone,
+    /// The policy puts it off: until it has been quiet for so long, or until more arrives.
+    PutOff(Option<Duration>),
 }
 
 impl Roller {
@@ -121,15 +139,32 @@ impl Roller {
         self.schedule.is_stalled(Instant::now())
     }
 
-    /// Waits until the zip of a dataset holds every file acknowledged before this call, at most for `patience`.
+    /// Opens the zip of a dataset once it holds every file acknowledged before this call; waits for that at most for `limit`.
     ///
     /// # Errors
     /// [`RollError`] if the zip cannot be made.
-    pub async fn barrier(&self, dataset: DatasetId, patience: Duration) -> Result<Freshness, RollError> {
-        match tokio::time::timeout(patience, self.wait_until_fresh(dataset)).await {
+    pub async fn open_fresh(&self, dataset: DatasetId, limit: Duration) -> Result<ZipResponse, RollError> {
+        match tokio::time::timeout(limit, self.wait_until_fresh(dataset)).await {
             Ok(result) => result,
-            Err(_elapsed) => Ok(Freshness::NotYet),
+            Err(_elapsed) => Ok(ZipResponse::NotYet),
         }
+    }
+
+    /// Opens the published zip of a dataset, fresh or not. `None` where there is none that may be sent.
+    ///
+    /// # Errors
+    /// [`RollError`] where the catalog or the disk fails.
+    pub async fn open_published(&self, dataset: DatasetId) -> Result<Option<OpenedFile>, RollError> {
+        self.open_with(dataset, 0).await
+    }
+
+    /// Whether a zip that was opened may be sent now: it is the published one, was made under the privacy rule in force, and its
+    /// dataset is not in the trash.
+    ///
+    /// # Errors
+    /// [`RollError`] where the catalog or the disk fails.
+    pub async fn may_send(&self, dataset: DatasetId, zip: &OpenedFile) -> Result<bool, RollError> {
+        self.is_published_with(dataset, zip, 0).await
     }
 
     /// Whether nothing of a dataset is to be sent: it lies in the trash, or was erased.
@@ -145,39 +180,56 @@ impl Roller {
     /// # Errors
     /// [`RollError`].
     pub async fn withdraw(&self, dataset: DatasetId) -> Result<(), RollError> {
-        self.schedule.ask(dataset).await
+        self.schedule.ask(dataset).await.map(drop)
     }
 
-    async fn wait_until_fresh(&self, dataset: DatasetId) -> Result<Freshness, RollError> {
-        // Acknowledged files may wait to be marked as placed; behind this they are.
+    async fn wait_until_fresh(&self, dataset: DatasetId) -> Result<ZipResponse, RollError> {
+        // Acknowledged files may wait to be marked as placed; after this they are.
         self.catalog.flush().await?;
-        let Some(state) = self.catalog.zip_state(dataset).await? else { return Ok(Freshness::Nothing) };
-        if !(state.is_fresh(&self.rule()) && self.is_published(dataset).await?) {
-            // A roll that begins now holds everything acknowledged until now, and nothing that the settings leave out now.
-            self.schedule.ask(dataset).await?;
+        let Some(asked) = self.catalog.zip_state(dataset).await? else { return Ok(ZipResponse::NotFound) };
+        loop {
+            if let Some(zip) = self.open_with(dataset, asked.changes).await? {
+                return Ok(ZipResponse::Ready(zip));
+            }
+            // A build that begins now holds everything acknowledged until now, and nothing that the settings leave out now. What changes
+            // while it runs is seen by the next turn of this loop.
+            match self.schedule.ask(dataset).await? {
+                BuildOutcome::Published | BuildOutcome::PutOff(_) => {}
+                BuildOutcome::Empty { has_files: true } => return Ok(ZipResponse::AllLeftOut),
+                BuildOutcome::Empty { has_files: false } | BuildOutcome::Gone => return Ok(ZipResponse::NotFound),
+            }
         }
-        Ok(match self.is_published(dataset).await? {
-            true => Freshness::Fresh,
-            false if state.files > 0 => Freshness::AllLeftOut,
-            false => Freshness::Nothing,
-        })
     }
 
-    /// Whether the published zip of a dataset, fresh or not, was made under the rule of privacy that is in force. One that was
-    /// not may hold what is left out now, and nobody gets the rest of it.
+    /// Opens the published zip where it holds at least the first `changes` changes of the dataset and may be sent.
+    async fn open_with(&self, dataset: DatasetId, changes: i64) -> Result<Option<OpenedFile>, RollError> {
+        let (root, path) = (self.storage.layout().root().to_owned(), self.storage.layout().zip(dataset));
+        let beneath = path.strip_prefix(&root).map_err(io::Error::other)?.to_owned();
+        let zip = match blocking(move || open_beneath(&root, &beneath)).await? {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(RollError::Link),
+            zip => zip?,
+        };
+        Ok(self.is_published_with(dataset, &zip, changes).await?.then_some(zip))
+    }
+
+    /// Whether a zip that was opened before is still the published one, and what the catalog says of that one lets it be sent.
     ///
-    /// # Errors
-    /// [`RollError`] where the catalog does not say.
-    pub async fn keeps_the_rule(&self, dataset: DatasetId) -> Result<bool, RollError> {
-        Ok(self.catalog.zip_state(dataset).await?.is_some_and(|state| state.rule == self.rule()))
+    /// The catalog is asked between the opening and the look at the published file. So what it says is about this generation, or about
+    /// an older one under the same rule, which holds less: a generation of another rule is announced before it is published.
+    async fn is_published_with(&self, dataset: DatasetId, zip: &OpenedFile, changes: i64) -> Result<bool, RollError> {
+        let Some(state) = self.catalog.zip_state(dataset).await? else { return Ok(false) };
+        let opened = zip.file.metadata()?;
+        let published = match tokio::fs::metadata(self.storage.layout().zip(dataset)).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            published => published?,
+        };
+        let is_same = (opened.dev(), opened.ino()) == (published.dev(), published.ino());
+        Ok(is_same && state.zipped >= changes && state.rule == self.rule() && !self.ledger.is_erased(dataset))
     }
 
     fn rule(&self) -> String {
         self.schedule.settings.now().privacy.rule()
-    }
-
-    async fn is_published(&self, dataset: DatasetId) -> Result<bool, RollError> {
-        Ok(tokio::fs::try_exists(self.storage.layout().zip(dataset)).await?)
     }
 
     /// The worker: rolls what is due, a few at once, until it is told to stop.
@@ -191,35 +243,40 @@ impl Roller {
         }
     }
 
-    /// Rolls a dataset's zip if it is asked for or the policy says so. Of one that was erased there is to be none.
-    async fn look_at(&self, turn: &schedule::Turn) -> Result<policy::Verdict, RollError> {
+    /// Builds a dataset's zip if it is asked for or the policy says so. Of one that was erased, the zip is removed.
+    async fn look_at(&self, turn: &schedule::Turn) -> Result<BuildOutcome, RollError> {
         let dataset = turn.dataset;
         if self.ledger.is_erased(dataset) {
             let storage = self.storage.clone();
             blocking(move || storage.erase_zip(dataset)).await??;
-            return Ok(policy::Verdict::Roll);
+            return Ok(BuildOutcome::Gone);
         }
         self.catalog.flush().await?;
-        let Some(state) = self.catalog.zip_state(dataset).await? else { return Ok(policy::Verdict::Wait) };
+        let Some(state) = self.catalog.zip_state(dataset).await? else { return Ok(BuildOutcome::Gone) };
         let size = tokio::fs::metadata(self.storage.layout().zip(dataset)).await.map_or(0, |found| found.len());
         let verdict = if turn.asked { policy::Verdict::Roll } else { self.schedule.policy(turn, &state, size) };
-        if verdict == policy::Verdict::Roll {
-            // Read once: the settings may change while it rolls.
-            let privacy = self.schedule.settings.now().privacy.clone();
-            let rolled = self.roll(dataset, &state, &privacy).await;
-            let outcome = if rolled.is_ok() { RollOutcome::Published } else { RollOutcome::Failed };
-            METRICS.rolls.get_or_create(&RollLabels { outcome }).inc();
-            self.report(dataset, &privacy.rule(), &rolled).await?;
-            rolled?;
+        match verdict {
+            policy::Verdict::Roll => {}
+            policy::Verdict::WhenQuiet(quiet) => return Ok(BuildOutcome::PutOff(Some(quiet))),
+            policy::Verdict::Wait => return Ok(BuildOutcome::PutOff(None)),
         }
-        Ok(verdict)
+        // Read once: the settings may change while it builds.
+        let privacy = self.schedule.settings.now().privacy.clone();
+        let rolled = self.roll(dataset, &state, &privacy).await;
+        let outcome = if rolled.is_ok() { RollOutcome::Published } else { RollOutcome::Failed };
+        METRICS.rolls.get_or_create(&RollLabels { outcome }).inc();
+        self.report(dataset, &privacy.rule(), &rolled).await?;
+        match rolled? {
+            generation::Generation::Published => Ok(BuildOutcome::Published),
+            generation::Generation::Empty => Ok(BuildOutcome::Empty { has_files: state.files > 0 }),
+        }
     }
 
     /// Says why a roll failed: in the log, and, where a file is at fault, on the recording's page in full, for the log names no file,
     /// whose name bears the watch's.
-    async fn report(&self, dataset: DatasetId, rule: &str, rolled: &Result<(), RollError>) -> Result<(), RollError> {
+    async fn report(&self, dataset: DatasetId, rule: &str, rolled: &Result<generation::Generation, RollError>) -> Result<(), RollError> {
         match rolled {
-            Ok(()) | Err(RollError::Stopping) => {}
+            Ok(_) | Err(RollError::Stopping) => {}
             Err(error @ RollError::Archive(_)) => {
                 tracing::error!(%dataset, "a zip could not be rolled; the recording's page says why");
                 self.catalog.zip_failed(dataset, rule, &error.to_string()).await?;

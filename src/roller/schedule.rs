@@ -10,10 +10,10 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    RollError,
+    BuildOutcome, RollError,
     policy::{self, Backlog, Verdict},
 };
-use crate::{catalog::ZipState, config::Settings, ids::DatasetId};
+use crate::{catalog::ZipState, config::Settings, ids::DatasetId, metrics::METRICS};
 
 /// The files of a run come one behind the other; the first look waits so long for the rest.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ struct Mark {
     rolling: bool,
     /// Since when somebody waits for a roll that has not begun.
     asked_at: Option<Instant>,
-    waiting: Vec<oneshot::Sender<Result<(), RollError>>>,
+    waiting: Vec<oneshot::Sender<Result<BuildOutcome, RollError>>>,
 }
 
 /// One look at one dataset; its place among the few at once ends with it.
@@ -42,7 +42,7 @@ pub(super) struct Turn {
     pub(super) asked: bool,
     pending: u64,
     quiet: Duration,
-    waiting: Vec<oneshot::Sender<Result<(), RollError>>>,
+    waiting: Vec<oneshot::Sender<Result<BuildOutcome, RollError>>>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -78,8 +78,8 @@ impl Schedule {
         self.marks().values().any(|mark| mark.look_at.into_iter().chain(mark.asked_at).any(overdue))
     }
 
-    /// Waits for the next roll of a dataset that begins after this call.
-    pub(super) async fn ask(&self, dataset: DatasetId) -> Result<(), RollError> {
+    /// Waits for the next build of a dataset that begins after this call.
+    pub(super) async fn ask(&self, dataset: DatasetId) -> Result<BuildOutcome, RollError> {
         let (answer, answered) = oneshot::channel();
         {
             let mut marks = self.marks();
@@ -88,6 +88,7 @@ impl Schedule {
             mark.waiting.push(answer);
         }
         self.changed.notify_one();
+        let _waiting = Waiting::begin();
         tokio::select! {
             rolled = answered => rolled.unwrap_or(Err(RollError::Stopping)),
             () = self.stop.cancelled() => Err(RollError::Stopping),
@@ -146,18 +147,17 @@ impl Schedule {
     }
 
     /// Ends a look: answers who waited, and says when to look again.
-    pub(super) fn done(&self, turn: Turn, result: &Result<Verdict, RollError>) {
+    pub(super) fn done(&self, turn: Turn, result: &Result<BuildOutcome, RollError>) {
         let now = Instant::now();
         let mut marks = self.marks();
         if let Some(mark) = marks.get_mut(&turn.dataset) {
             mark.rolling = false;
             let again = match result {
-                Ok(Verdict::Roll) => {
+                Ok(BuildOutcome::Published | BuildOutcome::Empty { .. } | BuildOutcome::Gone) => {
                     mark.pending = mark.pending.saturating_sub(turn.pending);
                     None
                 }
-                Ok(Verdict::WhenQuiet(quiet)) => Some(mark.last_arrival + *quiet),
-                Ok(Verdict::Wait) => None,
+                Ok(BuildOutcome::PutOff(quiet)) => quiet.map(|quiet| mark.last_arrival + quiet),
                 Err(_) => {
                     mark.not_before = now + RETRY;
                     Some(mark.not_before)
@@ -171,13 +171,29 @@ impl Schedule {
         drop(marks);
         for waiting in turn.waiting {
             // Whoever is gone does not wait any more.
-            let _ = waiting.send(result.as_ref().map(|_| ()).map_err(Clone::clone));
+            let _ = waiting.send(result.clone());
         }
         self.changed.notify_one();
     }
 
     fn marks(&self) -> MutexGuard<'_, HashMap<DatasetId, Mark>> {
         self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts a request for as long as it waits, also where its client gives up.
+struct Waiting;
+
+impl Waiting {
+    fn begin() -> Self {
+        METRICS.zip_requests_waiting.inc();
+        Self
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        METRICS.zip_requests_waiting.dec();
     }
 }
 
@@ -201,7 +217,7 @@ mod tests {
         assert!(!schedule.is_stalled(later(30)) && schedule.is_stalled(later(90)));
         let turn = schedule.next().await.expect("a turn");
         assert!(!schedule.is_stalled(later(90)), "it is being looked at");
-        schedule.done(turn, &Ok(Verdict::WhenQuiet(Duration::from_secs(6 * 3600))));
+        schedule.done(turn, &Ok(BuildOutcome::PutOff(Some(Duration::from_secs(6 * 3600)))));
         assert!(!schedule.is_stalled(later(90)) && schedule.is_stalled(later(8 * 60)));
     }
 }

@@ -47,3 +47,4 @@ mod trash;
 mod upgrade;
 mod upload;
 mod zip_readers;
+mod zip_requests;

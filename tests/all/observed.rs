@@ -89,6 +89,7 @@ async fn metrics_count_what_happened_and_stand_on_a_listener_of_their_own() {
         ("wearhouse_upload_bytes_total", 8.0),
         ("wearhouse_upload_duration_seconds_count", 3.0),
         ("wearhouse_uploads_in_flight", 0.0),
+        ("wearhouse_zip_requests_waiting", 0.0),
         ("wearhouse_http_requests_total{method=\"POST\",route=\"/recording/new/\",status=\"200\"}", 3.0),
         ("wearhouse_http_requests_total{method=\"POST\",route=\"/recording/new/\",status=\"400\"}", 1.0),
         ("wearhouse_open_requests{state=\"waiting\"}", 1.0),

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use sqlx::{Connection, Executor, SqliteConnection};
@@ -137,7 +137,8 @@ pub fn list(folder: &Path) -> Vec<PathBuf> {
 pub struct Program {
     child: Child,
     pub address: SocketAddr,
-    metrics: std::sync::mpsc::Receiver<String>,
+    metrics: Mutex<std::sync::mpsc::Receiver<String>>,
+    metrics_url: OnceLock<String>,
     log: Arc<Mutex<String>>,
     gathering: Vec<std::thread::JoinHandle<()>>,
 }
@@ -198,7 +199,7 @@ impl ProgramBuilder {
         });
         let address = address.recv_timeout(std::time::Duration::from_secs(60));
         let Ok(address) = address else { panic!("the program does not listen: {}", log.lock().expect("log")) };
-        Program { child, address, metrics, log, gathering: vec![errors, output] }
+        Program { child, address, metrics: Mutex::new(metrics), metrics_url: OnceLock::new(), log, gathering: vec![errors, output] }
     }
 }
 
@@ -271,10 +272,23 @@ impl Program {
 
     /// What its metrics say at this moment.
     pub async fn metrics(&self) -> String {
-        let url = self.metrics.recv_timeout(std::time::Duration::from_secs(10)).expect("an address");
-        let answer = reqwest::get(&url).await.expect("an answer");
+        let printed = || self.metrics.lock().expect("no panic").recv_timeout(std::time::Duration::from_secs(10)).expect("an address");
+        let answer = reqwest::get(self.metrics_url.get_or_init(printed)).await.expect("an answer");
         assert_eq!(answer.status(), 200);
         answer.text().await.expect("text")
+    }
+
+    /// What one of its metrics says at this moment.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let metrics = self.metrics().await;
+        let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).expect("a metric of this name");
+        value.parse().expect("a number")
+    }
+
+    /// Whether it has this file open.
+    pub fn has_open(&self, path: &Path) -> bool {
+        let open = list(Path::new(&format!("/proc/{}/fd", self.pid())));
+        open.iter().any(|descriptor| std::fs::read_link(descriptor).is_ok_and(|target| target == path))
     }
 
     /// The uploads that it has acknowledged, and the commits that took them: fewer, where groups form.

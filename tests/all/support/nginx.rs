@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 use super::{
-    House, Researcher, Watch,
+    House, Program, Researcher, Watch,
     tls::{Connection, Tls},
     until,
 };
@@ -57,7 +57,12 @@ impl Nginx {
 
     /// The same with something else about it.
     pub async fn start_with(house: &House, setup: Setup<'_>) -> Self {
-        Self::run(house, setup, without_tls(), None).await
+        Self::run(house.folder.path(), house.address, setup, without_tls(), None).await
+    }
+
+    /// The same before a program that runs in `folder`, in a process of its own.
+    pub async fn start_before(program: &Program, folder: &Path) -> Self {
+        Self::run(folder, program.address, Setup::default(), without_tls(), None).await
     }
 
     /// With TLS, and a server beside it that sends everybody there.
@@ -67,14 +72,15 @@ impl Nginx {
 
     /// The same with something else about it.
     pub async fn start_tls_with(house: &House, setup: Setup<'_>) -> Self {
-        Self::run(house, setup, fs::read_to_string(CONFIGURATION).expect("readable"), Some(Tls::new())).await
+        Self::run(house.folder.path(), house.address, setup, fs::read_to_string(CONFIGURATION).expect("readable"), Some(Tls::new())).await
     }
 
-    async fn run(house: &House, setup: Setup<'_>, text: String, tls: Option<Tls>) -> Self {
+    /// nginx in front of a server at `server` that has its `uploads/` in `root`.
+    async fn run(root: &Path, server: SocketAddr, setup: Setup<'_>, text: String, tls: Option<Tls>) -> Self {
         let folder = TempDir::new().expect("a folder");
-        open_to_workers(house.folder.path());
+        open_to_workers(root);
         let address = free_address();
-        let text = adapted(text, house, folder.path(), address, tls.as_ref());
+        let text = adapted(text, root, server, folder.path(), address, tls.as_ref());
         Self::launch(setup.user, folder, address, &replaced(text, setup.lines), setup.more, tls).await
     }
 
@@ -158,11 +164,11 @@ fn without_tls() -> String {
 }
 
 /// The operator's file with the marked lines adapted, and its logs in a folder of the test.
-fn adapted(text: String, house: &House, folder: &Path, address: SocketAddr, tls: Option<&Tls>) -> String {
+fn adapted(text: String, root: &Path, server: SocketAddr, folder: &Path, address: SocketAddr, tls: Option<&Tls>) -> String {
     let path = |name: &str| folder.join(name).display().to_string();
     let mut lines = vec![
-        ("server 127.0.0.1:8080;", format!("server {};", house.address)),
-        ("root /srv/wearhouse;", format!("root {};", house.folder.path().display())),
+        ("server 127.0.0.1:8080;", format!("server {server};")),
+        ("root /srv/wearhouse;", format!("root {};", root.display())),
         ("/var/log/nginx/wearhouse.access.log", path("wearhouse.access.log")),
         ("/var/log/nginx/wearhouse.error.log", path("wearhouse.error.log")),
         ("    listen [::]:80;\n", String::new()),

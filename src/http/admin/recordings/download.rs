@@ -26,6 +26,8 @@ use crate::{
 
 /// Pieces that wait for a client: it is never far behind the disk.
 const AHEAD: usize = 4;
+/// How soon to ask again where something changed while the zip was laid out, in seconds.
+const CHANGED: u32 = 1;
 
 /// `POST /recording/download`: those that are ticked, or all that the search finds.
 pub async fn chosen(admin: Admin, State(app): State<App>, Form(bulk): Form<Bulk>) -> Result<Response, Problem> {
@@ -43,6 +45,10 @@ async fn take_home(admin: &Admin, app: &App, bulk: &Bulk) -> Result<Response, Pr
     let place = app.limits.download()?;
     let subjects: Vec<_> = collection.datasets().iter().map(ToString::to_string).collect();
     app.audit.note_all(&admin.name, Action::Downloaded, &subjects, "together").await;
+    // Laying it out and noting it wait for the catalog.
+    if !app.recordings.may_send(&collection).await? {
+        return Err(Problem::unavailable("recordings were deleted, or the privacy settings were changed, meanwhile; try again", CHANGED));
+    }
     Ok(stream_of(collection, place))
 }
 
