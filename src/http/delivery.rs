@@ -18,7 +18,7 @@ use http_range_header::{EndPosition, StartPosition, SyntacticallyCorrectRange};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 
-use super::{error::Problem, limits::Place};
+use super::{error::Problem, limits::DownloadPermit};
 use crate::{
     ids::{FileName, unhex},
     storage::{OpenedFile, blocking, open_beneath},
@@ -52,14 +52,20 @@ impl Label {
 }
 
 /// Sends a file, or the range of it that is asked for. Its place is kept until the last byte.
-pub async fn send(file: OpenedFile, method: &Method, asked: &HeaderMap, place: Place) -> Result<Response, Problem> {
+pub async fn send(file: OpenedFile, method: &Method, asked: &HeaderMap, place: DownloadPermit) -> Result<Response, Problem> {
     check_method(method)?;
     let etag = etag(&file);
     Ok(respond(file, etag, asked, place).await?)
 }
 
 /// The same for a file with a label: `Repr-Digest` (RFC 9530) is that of the whole, whatever part is sent.
-pub async fn send_labelled(root: PathBuf, path: PathBuf, request: Request, place: Place, label: Label) -> Result<Response, Problem> {
+pub async fn send_labelled(
+    root: PathBuf,
+    path: PathBuf,
+    request: Request,
+    place: DownloadPermit,
+    label: Label,
+) -> Result<Response, Problem> {
     check_method(request.method())?;
     let file = find(root, path).await?;
     let mut response = respond(file, label.etag, request.headers(), place).await?;
@@ -93,7 +99,7 @@ async fn open(root: PathBuf, path: PathBuf) -> io::Result<OpenedFile> {
     blocking(move || open_beneath(&root, &relative)).await?
 }
 
-async fn respond(opened: OpenedFile, etag: String, asked: &HeaderMap, place: Place) -> io::Result<Response> {
+async fn respond(opened: OpenedFile, etag: String, asked: &HeaderMap, place: DownloadPermit) -> io::Result<Response> {
     let modified = httpdate::fmt_http_date(opened.modified);
     let mut response = match wanted(asked, &opened, &etag, &modified) {
         Wanted::Nothing => StatusCode::NOT_MODIFIED.into_response(),
@@ -131,7 +137,7 @@ fn value(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }
 
-async fn body(opened: OpenedFile, first: u64, length: u64, place: Place) -> io::Result<Response> {
+async fn body(opened: OpenedFile, first: u64, length: u64, place: DownloadPermit) -> io::Result<Response> {
     let mut file = tokio::fs::File::from_std(opened.file);
     file.set_max_buf_size(CHUNK);
     if first > 0 {

@@ -10,7 +10,7 @@ use axum::{
 };
 use percent_encoding::percent_decode_str;
 
-use super::{delivery, error::Problem, passwords::Admin, state::App};
+use super::{delivery, error::Problem, limits::Downloader, passwords::Admin, state::App};
 use crate::{
     audit::Action,
     ids::{DatasetId, FileName, ModelId},
@@ -93,7 +93,7 @@ pub async fn auth(admin: Admin, State(app): State<App>, headers: HeaderMap) -> R
 /// `GET /uploads/…` without nginx: the same question, and the file.
 pub async fn deliver(admin: Admin, State(app): State<App>, method: Method, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
     let file = permit(&app, &admin, uri.path(), method.as_str().as_bytes(), &headers).await?;
-    let place = app.limits.download()?;
+    let place = app.limits.download(Downloader::Users)?;
     delivery::send(file, &method, &headers, place).await
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     net::{IpAddr, Ipv6Addr},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -20,13 +21,16 @@ pub struct Limits {
     device: Rate<DeviceId>,
     newcomers: Rate<IpAddr>,
     models: Rate<DeviceId>,
-    uploads: Arc<Mutex<UnderWay>>,
-    downloads: Arc<AtomicU32>,
+    uploads: Arc<Mutex<Taken<DeviceId>>>,
+    downloads: Arc<Mutex<Taken<Downloader>>>,
     streams: Arc<AtomicU32>,
 }
 
 /// Pages that are told of changes at once.
 const STREAMS: u32 = 64;
+
+/// A device, or an address without one, has no more than this part of all downloads.
+const DOWNLOAD_SHARE: u32 = 8;
 
 /// How many uploads and downloads at once the file handles of this process carry, whatever the settings say.
 #[derive(Debug, Clone, Copy)]
@@ -37,31 +41,79 @@ pub struct AtOnce {
     pub downloads: u32,
 }
 
-/// The uploads under way.
-#[derive(Default)]
-struct UnderWay {
+/// Permits that are taken: in all, and by each holder.
+struct Taken<K> {
     all: u32,
-    of: HashMap<DeviceId, u32>,
+    of: HashMap<K, u32>,
 }
 
-/// A place among the uploads under way; it is free again when it is dropped.
-pub struct UploadPlace {
-    device: DeviceId,
-    uploads: Arc<Mutex<UnderWay>>,
+impl<K> Default for Taken<K> {
+    fn default() -> Self {
+        Self { all: 0, of: HashMap::new() }
+    }
 }
 
-impl Drop for UploadPlace {
+/// One of a number of permits, of which each holder may take only some; it is free again when it is dropped.
+pub struct Permit<K: Hash + Eq> {
+    holder: K,
+    taken: Arc<Mutex<Taken<K>>>,
+}
+
+impl<K: Hash + Eq + Copy> Permit<K> {
+    fn take(taken: &Arc<Mutex<Taken<K>>>, holder: K, most: u32, most_of_holder: u32) -> Option<Self> {
+        let mut counts = lock(taken);
+        let of_holder = counts.of.get(&holder).copied().unwrap_or_default();
+        if counts.all >= most || of_holder >= most_of_holder {
+            return None;
+        }
+        counts.all += 1;
+        counts.of.insert(holder, of_holder + 1);
+        Some(Self { holder, taken: Arc::clone(taken) })
+    }
+}
+
+impl<K: Hash + Eq> Drop for Permit<K> {
     fn drop(&mut self) {
-        let mut uploads = lock(&self.uploads);
-        uploads.all -= 1;
-        match uploads.of.get_mut(&self.device) {
+        let mut taken = lock(&self.taken);
+        taken.all -= 1;
+        match taken.of.get_mut(&self.holder) {
             Some(count) if *count > 1 => *count -= 1,
-            _ => drop(uploads.of.remove(&self.device)),
+            _ => drop(taken.of.remove(&self.holder)),
         }
     }
 }
 
-/// A place among the files on their way out, or among the pages that are told of changes; it is free again when it is dropped.
+/// A permit to download.
+pub type DownloadPermit = Permit<Downloader>;
+
+/// Who downloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Downloader {
+    /// People with a login.
+    Users,
+    /// A device that was let in, whoever asks in its name.
+    Device(DeviceId),
+    /// Somebody without a login or a device: an address, or a /64 of IPv6.
+    Address(IpAddr),
+}
+
+impl Downloader {
+    /// Somebody without a login or a device.
+    #[must_use]
+    pub fn at(address: IpAddr) -> Self {
+        Self::Address(customer(address))
+    }
+
+    /// How many of all downloads it may take. One device must not keep researchers and other devices from theirs by reading slowly.
+    fn share_of(self, most: u32) -> u32 {
+        match self {
+            Self::Users => most,
+            Self::Device(_) | Self::Address(_) => (most / DOWNLOAD_SHARE).max(1),
+        }
+    }
+}
+
+/// A place among the pages that are told of changes; it is free again when it is dropped.
 pub struct Place(Arc<AtomicU32>);
 
 impl Place {
@@ -130,27 +182,21 @@ impl Limits {
     ///
     /// # Errors
     /// 503, at once, if all are taken, or all that one device may take: a watch that queues would lose its patience.
-    pub fn upload(&self, device: DeviceId) -> Result<UploadPlace, Problem> {
+    pub fn upload(&self, device: DeviceId) -> Result<Permit<DeviceId>, Problem> {
         let config = self.settings.now();
-        let mut uploads = lock(&self.uploads);
-        let of_device = uploads.of.get(&device).copied().unwrap_or_default();
         let most = config.limits.uploads_at_once.min(self.most.uploads);
-        if uploads.all >= most || of_device >= config.limits.device_uploads_at_once {
-            return Err(Problem::unavailable("as many uploads as may be are under way; keep the file and try again", 60));
-        }
-        uploads.all += 1;
-        uploads.of.insert(device, of_device + 1);
-        Ok(UploadPlace { device, uploads: Arc::clone(&self.uploads) })
+        let rejection = || Problem::unavailable("as many uploads as may be are under way; keep the file and try again", 60);
+        Permit::take(&self.uploads, device, most, config.limits.device_uploads_at_once).ok_or_else(rejection)
     }
 
-    /// A place among the files on their way out.
+    /// A permit to download.
     ///
     /// # Errors
-    /// 503, at once, if all are taken.
-    pub fn download(&self) -> Result<Place, Problem> {
+    /// 503, at once, if all are taken, or all that this downloader may take.
+    pub fn download(&self, by: Downloader) -> Result<DownloadPermit, Problem> {
         let most = self.settings.now().limits.downloads_at_once.min(self.most.downloads);
-        let refusal = || Problem::unavailable("as many files as may be are on their way out; try again in a moment", 10);
-        Place::take(&self.downloads, most).ok_or_else(refusal)
+        let rejection = || Problem::unavailable("as many files as may be are on their way out; try again in a moment", 10);
+        Permit::take(&self.downloads, by, most, by.share_of(most)).ok_or_else(rejection)
     }
 
     /// A place among the pages that are told of changes.
@@ -179,6 +225,7 @@ pub fn customer(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{config::Config, ids::Identifier};
 
     #[test]
     fn whoever_has_a_whole_network_of_ipv6_counts_as_one() {
@@ -186,5 +233,25 @@ mod tests {
         assert_eq!(customer("2001:db8:1:2::1"), customer("2001:db8:1:2:ffff:ffff:ffff:ffff"));
         assert_ne!(customer("2001:db8:1:2::1"), customer("2001:db8:1:3::1"));
         assert_ne!(customer("198.51.100.1"), customer("198.51.100.2"));
+    }
+
+    #[test]
+    fn a_device_takes_an_eighth_of_the_downloads_and_users_take_what_is_left() {
+        let mut config = Config::default();
+        config.limits.downloads_at_once = 16;
+        let limits = Limits::new(config.into(), AtOnce { uploads: 100, downloads: 100 });
+        let device = |name: &str| Downloader::Device(name.parse::<Identifier>().expect("an identifier").device());
+        let stranger = |text: &str| Downloader::at(text.parse().expect("an address"));
+        let mut held = Vec::new();
+        for by in [device("a"), device("b"), stranger("2001:db8::1")] {
+            held.extend([limits.download(by).ok(), limits.download(by).ok()].map(|permit| permit.expect("a permit")));
+            assert!(limits.download(by).is_err());
+        }
+        assert!(limits.download(stranger("2001:db8::2")).is_err(), "the same network");
+        held.extend((0..10).map(|_| limits.download(Downloader::Users).expect("a permit")));
+        assert!(limits.download(Downloader::Users).is_err() && limits.download(device("c")).is_err());
+        held.remove(0);
+        assert!(limits.download(device("b")).is_err());
+        held.push(limits.download(device("a")).expect("it is free again"));
     }
 }

@@ -17,6 +17,7 @@ use crate::{
         delivery::{Label, send_labelled},
         error::Problem,
         extract::{ClientAddress, Params},
+        limits::Downloader,
         state::App,
     },
     ids::DeviceId,
@@ -45,7 +46,8 @@ pub async fn latest(
     request: Request,
 ) -> Result<Response, Problem> {
     let (device, handout) = asked(&app, address, &question).await?;
-    let response = send(&app, &handout, request).await?;
+    let by = device.map_or_else(|| Downloader::at(address.0), Downloader::Device);
+    let response = send(&app, &handout, by, request).await?;
     if let Some(device) = device {
         app.models.note_offer(device, handout.id, response.status().is_success());
     }
@@ -63,7 +65,7 @@ pub async fn settings(State(app): State<App>, address: ClientAddress, Params(que
 /// in parts where it is asked for those.
 pub async fn current(ApprovedDevice(device): ApprovedDevice, State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let handout = of_device(&app, device).await?;
-    let response = send(&app, &handout, request).await?;
+    let response = send(&app, &handout, Downloader::Device(device), request).await?;
     app.models.note_offer(device, handout.id, response.status().is_success());
     Ok(response)
 }
@@ -103,9 +105,9 @@ fn json_type() -> (header::HeaderName, HeaderValue) {
     (header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
 }
 
-async fn send(app: &App, handout: &Handout, request: Request) -> Result<Response, Problem> {
-    let place = app.limits.download()?;
+async fn send(app: &App, handout: &Handout, by: Downloader, request: Request) -> Result<Response, Problem> {
+    let permit = app.limits.download(by)?;
     let layout = app.storage.layout();
     let label = Label::new(&handout.name, &handout.sha256);
-    send_labelled(layout.root().to_owned(), layout.model(handout.id, &handout.name), request, place, label).await
+    send_labelled(layout.root().to_owned(), layout.model(handout.id, &handout.name), request, permit, label).await
 }

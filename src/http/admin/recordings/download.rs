@@ -17,7 +17,7 @@ use crate::{
     http::{
         error::Problem,
         extract::{Form, ManyParams},
-        limits::Place,
+        limits::{DownloadPermit, Downloader},
         passwords::Admin,
         state::App,
     },
@@ -42,7 +42,7 @@ pub async fn named(admin: Admin, State(app): State<App>, ManyParams(bulk): ManyP
 async fn take_home(admin: &Admin, app: &App, bulk: &Bulk) -> Result<Response, Problem> {
     let chosen = bulk.chosen(app, &bulk.search()?).await?;
     let collection = app.recordings.collect(&chosen).await?;
-    let place = app.limits.download()?;
+    let place = app.limits.download(Downloader::Users)?;
     let subjects: Vec<_> = collection.datasets().iter().map(ToString::to_string).collect();
     app.audit.note_all(&admin.name, Action::Downloaded, &subjects, "together").await;
     // Laying it out and noting it wait for the catalog.
@@ -52,7 +52,7 @@ async fn take_home(admin: &Admin, app: &App, bulk: &Bulk) -> Result<Response, Pr
     Ok(stream_of(collection, place))
 }
 
-fn stream_of(collection: Collection, place: Place) -> Response {
+fn stream_of(collection: Collection, place: DownloadPermit) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "application/zip".to_owned()),
         (header::CONTENT_LENGTH, collection.length().to_string()),
