@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 use wearhouse::storage::FreeSpace;
 
 use super::scene;
-use crate::support::{Call, Program, until};
+use crate::support::{Call, on_tmpfs, seen_by, until};
 
 #[tokio::test]
 async fn a_disk_that_is_nearly_full_is_507_before_the_body_is_read() {
@@ -21,22 +21,6 @@ async fn a_disk_that_is_nearly_full_is_507_before_the_body_is_read() {
             .all(|call| !matches!(call, Call::Create(path) if path.starts_with(scene.house.layout().incoming_folder())))
     );
     scene.watch.upload(&scene.uuid, "b.csv", vec![0; 100]).await;
-}
-
-/// The program on a small file system of its own, which goes away with it.
-fn on_tmpfs(folder: &std::path::Path, options: &str) -> Program {
-    let uploads = folder.join("uploads");
-    std::fs::create_dir(&uploads).expect("a folder");
-    let mount = format!("mount -t tmpfs -o {options} none {} && exec \"$0\" \"$@\"", uploads.display());
-    let root = ["unshare", "--mount", "sh", "-c", &mount];
-    let user = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", &mount];
-    let wrapper = if rustix::process::geteuid().is_root() { &root[..] } else { &user[..] };
-    Program::wrapped_in_folder(wrapper, folder).start()
-}
-
-/// A folder of the program, as the program sees it.
-fn seen_by(program: &Program, folder: &std::path::Path) -> Vec<PathBuf> {
-    crate::support::list(&PathBuf::from(format!("/proc/{}/root{}", program.pid(), folder.display())))
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod people;
 mod raw;
 mod smtp;
 mod tls;
+mod tmpfs;
 
 pub use disk::{Call, Held, WatchedDisk};
 pub use hook::Hook;
@@ -21,6 +22,7 @@ pub use people::{Researcher, Watch, contents, hex, sha256};
 pub use raw::{RawAnswer, begin_upload, head, part, raw, raw_get, read_answer};
 pub use smtp::{Mood, SmtpSink, TestCertificate};
 pub use tls::Connection;
+pub use tmpfs::{on_tmpfs, seen_by};
 
 /// Waits until `done` says yes; the only way in which a test waits. Panics after 30 s with what was waited for.
 pub async fn until<F: AsyncFnMut() -> bool>(what: &str, mut done: F) {
