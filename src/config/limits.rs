@@ -50,6 +50,8 @@ pub struct LimitsConfig {
     pub header_kib: u32,
     /// Longest silence within a body, and longest wait for a client to read, seconds.
     pub stall_seconds: u64,
+    /// Time over which an upload of less than 4 KiB a second loses what is reserved for it on the disk, seconds.
+    pub slow_upload_seconds: u64,
     /// Requests a minute of one address without a good credential.
     pub anonymous_per_minute: u32,
     /// New identifiers a minute that ask from one address.
@@ -78,6 +80,7 @@ impl Default for LimitsConfig {
             header_seconds: 15,
             header_kib: 64,
             stall_seconds: 60,
+            slow_upload_seconds: 120,
             anonymous_per_minute: 1200,
             new_requests_per_minute: 120,
             device_per_minute: 30_000,
@@ -114,6 +117,12 @@ impl LimitsConfig {
         Duration::from_secs(self.stall_seconds)
     }
 
+    /// Time over which a slow upload loses what is reserved for it on the disk.
+    #[must_use]
+    pub fn slow_upload_time(&self) -> Duration {
+        Duration::from_secs(self.slow_upload_seconds)
+    }
+
     /// What one device may bring in all.
     #[must_use]
     pub fn quota(&self) -> Quota {
@@ -130,6 +139,7 @@ impl LimitsConfig {
         report.range("limits.header_seconds", self.header_seconds, 1..=3600);
         report.range("limits.header_kib", self.header_kib.into(), 16..=1024);
         report.range("limits.stall_seconds", self.stall_seconds, 1..=3600);
+        report.range("limits.slow_upload_seconds", self.slow_upload_seconds, 1..=86_400);
         report.range("limits.anonymous_per_minute", self.anonymous_per_minute.into(), 1..=u32::MAX.into());
         report.range("limits.new_requests_per_minute", self.new_requests_per_minute.into(), 1..=u32::MAX.into());
         report.range("limits.device_per_minute", self.device_per_minute.into(), 1..=u32::MAX.into());

@@ -263,6 +263,7 @@ mod tests {
             ("limits.header_seconds", 1, 3600),
             ("limits.header_kib", 16, 1024),
             ("limits.stall_seconds", 1, 3600),
+            ("limits.slow_upload_seconds", 1, 86_400),
             ("limits.anonymous_per_minute", 1, MANY),
             ("limits.new_requests_per_minute", 1, MANY),
             ("limits.device_per_minute", 1, MANY),

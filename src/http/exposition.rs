@@ -61,6 +61,8 @@ pub async fn metrics(
     gauge(&mut registry, "disk_free_bytes", "Free bytes of the disk under uploads/", free.bytes);
     gauge(&mut registry, "disk_total_bytes", "All bytes of the disk under uploads/", free.total);
     gauge(&mut registry, "disk_reserve_bytes", "Bytes that are never filled", reserve);
+    let help = "Bytes reserved for uploads and zips in progress, as they count for a device that begins an upload";
+    gauge(&mut registry, "disk_reserved_bytes", help, recordings.reserved_space().await?);
     gauge(&mut registry, "disk_free_inodes", "Free inodes of the disk under uploads/", free.inodes);
     if let Some(full_at) = recordings.full_at(free.bytes.saturating_sub(reserve)).await? {
         let help = "When the disk will be full if as much comes in as in the last week";

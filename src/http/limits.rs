@@ -91,14 +91,14 @@ pub type DownloadPermit = Permit<Downloader>;
 pub enum Downloader {
     /// People with a login.
     Users,
-    /// A device that was let in, whoever asks in its name.
+    /// A device with access, by its token or its Android id.
     Device(DeviceId),
-    /// Somebody without a login or a device: an address, or a /64 of IPv6.
+    /// A client without a login or a device: an IP address, or a /64 of IPv6.
     Address(IpAddr),
 }
 
 impl Downloader {
-    /// Somebody without a login or a device.
+    /// A client without a login or a device.
     #[must_use]
     pub fn at(address: IpAddr) -> Self {
         Self::Address(customer(address))

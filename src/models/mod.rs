@@ -81,10 +81,16 @@ pub enum ModelError {
     Full,
     /// The disk failed.
     #[error("the disk failed: {0}")]
-    Disk(#[from] io::Error),
+    Disk(io::Error),
     /// The catalog failed.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+}
+
+impl From<io::Error> for ModelError {
+    fn from(error: io::Error) -> Self {
+        if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) { Self::Full } else { Self::Disk(error) }
+    }
 }
 
 impl ModelError {

@@ -9,7 +9,7 @@ use super::{ModelError, ModelSettings, Models, format};
 use crate::{
     catalog::{Model, ModelNotes, now},
     ids::{DatasetId, FileId, FileName, ModelId},
-    storage::{Storage, blocking, open_beneath},
+    storage::{ReservedFor, Storage, blocking, open_beneath},
 };
 
 /// The longest version, in characters.
@@ -105,10 +105,11 @@ struct Files {
 impl Files {
     /// Puts both in place. The settings come first: a folder with settings is no dataset's.
     fn place(self, storage: &Storage, reserve: u64) -> Result<(Self, String, u64), ModelError> {
-        let room = storage.space().admit_file((self.bytes.len() + self.settings.len()) as u64, reserve)?;
-        let Some(_room) = room else { return Err(ModelError::Full) };
+        let bytes = (self.bytes.len() + self.settings.len()) as u64;
+        let mut reservation = storage.space().admit_file(ReservedFor::Server, bytes, reserve)?;
         let layout = storage.layout();
-        let put = |bytes: &[u8], to: PathBuf| {
+        let mut put = |bytes: &[u8], to: PathBuf| {
+            reservation.spend(bytes.len() as u64)?;
             let mut incoming = storage.incoming(FileId::generate());
             incoming.write(bytes)?;
             let mut received = incoming.finish()?;

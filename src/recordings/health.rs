@@ -49,6 +49,15 @@ impl Recordings {
         self.ask_disk(Space::free).await
     }
 
+    /// The room that is reserved, as it counts for a device that begins an upload.
+    ///
+    /// # Errors
+    /// What the operating system says, or that it says nothing.
+    pub async fn reserved_space(&self) -> io::Result<u64> {
+        let reserve = self.settings.now().storage.reserve();
+        self.ask_disk(move |space| space.reserved(reserve)).await
+    }
+
     /// A disk that hangs, as one on a network may, answers nobody: those who ask must not wait for it in a long row.
     async fn ask_disk<T: Send + 'static>(&self, question: impl FnOnce(&Space) -> io::Result<T> + Send + 'static) -> io::Result<T> {
         let space = self.shelves.storage.space().clone();

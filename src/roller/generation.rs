@@ -16,7 +16,7 @@ use crate::{
     config::PrivacyConfig,
     ids::DatasetId,
     metrics::METRICS,
-    storage::{Admission, Layout, Storage, blocking, publish},
+    storage::{Layout, Reservation, ReservedFor, Storage, blocking, publish},
 };
 
 /// nginx's `ETag` is whole seconds and the size: generations must differ by a second at least.
@@ -94,7 +94,7 @@ impl Plan {
             return Ok(0);
         }
         let room: u64 = self.wanted.iter().map(|entry| entry.size).sum();
-        let Some(room) = storage.space().admit(room, self.reserve)? else { return Err(RollError::Full) };
+        let room = storage.space().admit(ReservedFor::Server, room, self.reserve)?;
 
         let rolling = storage.layout().rolling(self.dataset);
         storage.disk().remove(&rolling)?;
@@ -108,7 +108,7 @@ impl Plan {
     fn write(
         &self,
         storage: &Storage,
-        room: Admission,
+        room: Reservation,
         last: Option<Last<impl Read + Seek>>,
         last_modified: SystemTime,
     ) -> Result<u64, RollError> {
@@ -149,17 +149,16 @@ impl Plan {
     }
 }
 
-/// A file that gives back the promised room as it fills: what is written is counted by the disk.
+/// A file that asks for room before each write, and gives back what was reserved for it as it fills.
 struct Spending {
-    room: Admission,
+    room: Reservation,
     file: File,
 }
 
 impl Write for Spending {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.room.spend(written as u64);
-        Ok(written)
+        self.room.spend(bytes.len() as u64)?;
+        self.file.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

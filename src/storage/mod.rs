@@ -8,6 +8,7 @@ mod incoming;
 mod open;
 mod paths;
 mod place;
+mod reservations;
 mod space;
 
 use std::{
@@ -26,7 +27,7 @@ pub use incoming::{Digests, IncomingFile, ReceivedFile};
 pub use open::{OpenedFile, open_beneath};
 pub use paths::Layout;
 pub use place::{publish, write_over};
-pub use space::{Admission, Space};
+pub use space::{Reservation, ReservedFor, Space};
 
 use rustix::fs::{Access, access};
 

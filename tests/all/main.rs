@@ -34,6 +34,7 @@ mod readme;
 mod recordings;
 mod reindex;
 mod reload;
+mod reservations;
 mod runs;
 mod settings;
 mod simulate;

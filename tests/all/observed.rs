@@ -102,6 +102,7 @@ async fn metrics_count_what_happened_and_stand_on_a_listener_of_their_own() {
         ("wearhouse_roll_duration_seconds_count", 1.0),
         ("wearhouse_ready{part=\"disk\"}", 1.0),
         ("wearhouse_disk_reserve_bytes", 1_048_576.0),
+        ("wearhouse_disk_reserved_bytes", 0.0),
     ] {
         assert!((value(&metrics, name) - wanted).abs() < f64::EPSILON, "{name} is not {wanted}: {metrics}");
     }

@@ -11,13 +11,13 @@ use tokio::time::timeout;
 
 use super::{
     guarded_body::{Guard, too_large},
-    writer::{Room, Writer},
+    writer::Writer,
 };
 use crate::{
     http::{error::Problem, state::App},
-    ids::FileId,
+    ids::{DeviceId, FileId},
     recordings::Upload,
-    storage::Handle,
+    storage::{Handle, Reservation, ReservedFor},
 };
 
 /// Files in one request. The app sends one.
@@ -26,7 +26,7 @@ const MOST_FILES: usize = 100;
 /// What a request brought, and what that holds until it is in its place.
 pub(super) struct Arrived {
     pub(super) uploads: Vec<Upload>,
-    pub(super) held: (Room, Vec<Option<Handle>>),
+    pub(super) held: (Reservation, Vec<Option<Handle>>),
 }
 
 /// A file while it comes in.
@@ -37,13 +37,14 @@ struct Arriving {
 }
 
 /// Reads every part named `file`. If this fails, nothing of them is left.
-pub(super) async fn receive(app: &App, mut request: Request) -> Result<Arrived, Problem> {
+pub(super) async fn receive(app: &App, device: DeviceId, mut request: Request) -> Result<Arrived, Problem> {
     let config = app.settings.now();
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
     if announced.is_some_and(|length: u64| length > config.limits.max_upload()) {
         return Err(too_large());
     }
-    let mut room = Room::admit(app.storage.space(), announced.unwrap_or(0), config.storage.reserve())?;
+    let whom = ReservedFor::Upload { device, slow_after: config.limits.slow_upload_time() };
+    let mut room = app.storage.space().admit_file(whom, announced.unwrap_or(0), config.storage.reserve())?;
     let guard = Guard::new(&config.limits);
     // The guard has the bounds, from the settings.
     DefaultBodyLimit::disable().apply(&mut request);
@@ -75,7 +76,7 @@ pub(super) async fn receive(app: &App, mut request: Request) -> Result<Arrived, 
     Ok(Arrived { uploads, held: (room, held) })
 }
 
-async fn receive_part(app: &App, mut part: Field<'_>, guard: &Guard, room: &mut Room) -> Result<Arriving, Problem> {
+async fn receive_part(app: &App, mut part: Field<'_>, guard: &Guard, room: &mut Reservation) -> Result<Arriving, Problem> {
     let sent_name = part.file_name().unwrap_or_default().to_owned();
     if sent_name.is_empty() {
         return Err(Problem::malformed("the part named file has no filename; send one"));

@@ -65,7 +65,7 @@ async fn receive(device: DeviceId, app: App, address: Address, request: Request)
     let dataset: DatasetId = uuid.parse()?;
     let place = app.limits.upload(device)?;
     // Boxed, like what is asked of the catalog before: ten thousand of these wait for slow watches at once.
-    let Arrived { uploads, held } = Box::pin(multipart::receive(&app, request)).await?;
+    let Arrived { uploads, held } = Box::pin(multipart::receive(&app, device, request)).await?;
     let (tasks, span) = (app.tasks.clone(), Span::current());
     // On a thread of its own, which a connection that drops now does not end: it must not cancel a commit under way.
     let committed = tasks.spawn_blocking(move || {

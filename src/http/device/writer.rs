@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use crate::{
     http::error::Problem,
-    storage::{Admission, Buffer, Handle, Handles, IncomingFile, Space, blocking},
+    storage::{Buffer, Handle, Handles, IncomingFile, Reservation, blocking},
 };
 
 /// An upload that brings nothing for so long is not fast, and what it has gathered is written.
@@ -34,17 +34,17 @@ impl Writer {
     }
 
     /// Writes what has gathered. Where file handles are short, the file is closed until there is more.
-    pub(super) async fn flush(self, room: &mut Room) -> Result<Self, Problem> {
+    pub(super) async fn flush(self, room: &mut Reservation) -> Result<Self, Problem> {
         let park = self.handles.are_short();
         self.write(room, park).await
     }
 
     /// Writes and syncs everything, and holds nothing: something else comes before more of this.
-    pub(super) async fn park(self, room: &mut Room) -> Result<Self, Problem> {
+    pub(super) async fn park(self, room: &mut Reservation) -> Result<Self, Problem> {
         self.write(room, true).await
     }
 
-    async fn write(mut self, room: &mut Room, park: bool) -> Result<Self, Problem> {
+    async fn write(mut self, room: &mut Reservation, park: bool) -> Result<Self, Problem> {
         self.take_handle(room).await?;
         let written = blocking(move || {
             self.incoming.write(self.gathered.bytes())?;
@@ -62,8 +62,8 @@ impl Writer {
     }
 
     /// Takes what is needed to write what has gathered.
-    pub(super) async fn take_handle(&mut self, room: &mut Room) -> Result<(), Problem> {
-        room.take(self.gathered.bytes().len() as u64)?;
+    pub(super) async fn take_handle(&mut self, room: &mut Reservation) -> Result<(), Problem> {
+        room.spend(self.gathered.bytes().len() as u64)?;
         if self.handle.is_none() {
             self.handle = Some(self.handles.take().await);
         }
@@ -73,27 +73,5 @@ impl Writer {
     /// The file, the bytes at its end that are not written, and the handle that they need.
     pub(super) fn into_parts(self) -> (IncomingFile, Buffer, Option<Handle>) {
         (self.incoming, self.gathered, self.handle)
-    }
-}
-
-/// The room that was promised to this request; asked for anew where the length was not announced.
-pub(super) struct Room {
-    space: Space,
-    reserve: u64,
-    admission: Admission,
-}
-
-impl Room {
-    pub(super) fn admit(space: &Space, bytes: u64, reserve: u64) -> Result<Self, Problem> {
-        let admission = space.admit_file(bytes, reserve)?.ok_or_else(Problem::no_room)?;
-        Ok(Self { space: space.clone(), reserve, admission })
-    }
-
-    fn take(&mut self, bytes: u64) -> Result<(), Problem> {
-        if self.admission.left() < bytes {
-            *self = Self::admit(&self.space, bytes, self.reserve)?;
-        }
-        self.admission.spend(bytes);
-        Ok(())
     }
 }

@@ -19,10 +19,10 @@ pub use java::{FieldApp, java};
 pub use link::{Fault, Link};
 pub use nginx::{Nginx, Setup, free_address};
 pub use people::{Researcher, Watch, contents, hex, sha256};
-pub use raw::{RawAnswer, begin_upload, head, part, raw, raw_get, read_answer};
+pub use raw::{Announced, RawAnswer, begin_upload, head, part, raw, raw_get, read_answer};
 pub use smtp::{Mood, SmtpSink, TestCertificate};
 pub use tls::Connection;
-pub use tmpfs::{on_tmpfs, seen_by};
+pub use tmpfs::{free_bytes, on_tmpfs, seen_by};
 
 /// Waits until `done` says yes; the only way in which a test waits. Panics after 30 s with what was waited for.
 pub async fn until<F: AsyncFnMut() -> bool>(what: &str, mut done: F) {

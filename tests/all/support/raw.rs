@@ -8,9 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::Watch;
-
-use super::Researcher;
+use super::{Connection, Researcher, Watch};
 
 /// An answer: its status, and everything that came.
 #[derive(Debug)]
@@ -59,6 +57,56 @@ pub fn head(watch: &Watch, query: &str, rest: &str) -> String {
 /// A part of a multipart body with the boundary B.
 pub fn part(disposition: &str, content: &str) -> String {
     format!("--B\r\nContent-Disposition: form-data; {disposition}\r\nContent-Type: application/octet-stream\r\n\r\n{content}\r\n")
+}
+
+/// An upload of one file whose size is announced, and which is sent piece by piece. Dropped, its connection is cut.
+pub struct Announced {
+    stream: Box<dyn Connection>,
+    left: usize,
+}
+
+impl Announced {
+    const END: &str = "\r\n--B--\r\n";
+
+    /// Sends everything that comes before the bytes of the file.
+    pub async fn begin(stream: Box<dyn Connection>, watch: &Watch, uuid: &str, name: &str, size: usize) -> Self {
+        let first = part(&format!("name=\"file\"; filename=\"{name}\""), "");
+        let first = first.strip_suffix("\r\n").unwrap_or(&first);
+        let length = first.len() + size + Self::END.len();
+        let rest = format!("Content-Type: multipart/form-data; boundary=B\r\nContent-Length: {length}");
+        let mut upload = Self { stream, left: size };
+        upload.write((head(watch, &format!("?uuid={uuid}"), &rest) + first).as_bytes()).await;
+        upload
+    }
+
+    /// Sends so many bytes of the file.
+    pub async fn send(&mut self, bytes: usize) {
+        self.left -= bytes;
+        self.write(&vec![b'1'; bytes]).await;
+    }
+
+    /// Sends the rest, and reads the answer, which may come before all is sent.
+    pub async fn finish(self) -> RawAnswer {
+        let rest = [&vec![b'1'; self.left][..], Self::END.as_bytes()].concat();
+        let (mut read, mut write) = tokio::io::split(self.stream);
+        let sent = async {
+            // Rejected, it cannot be sent to its end.
+            let _ = write.write_all(&rest).await;
+            let _ = write.flush().await;
+        };
+        tokio::join!(read_answer(&mut read), sent).0
+    }
+
+    /// Reads the answer to what has been sent.
+    pub async fn answer(mut self) -> RawAnswer {
+        read_answer(&mut self.stream).await
+    }
+
+    async fn write(&mut self, bytes: &[u8]) {
+        // Rejected at once, it may not take what comes next.
+        let _ = self.stream.write_all(bytes).await;
+        let _ = self.stream.flush().await;
+    }
 }
 
 /// Begins an upload and leaves it open: dropped, its connection is cut.

@@ -19,3 +19,10 @@ pub fn on_tmpfs(folder: &Path, options: &str) -> Program {
 pub fn seen_by(program: &Program, folder: &Path) -> Vec<PathBuf> {
     super::list(&PathBuf::from(format!("/proc/{}/root{}", program.pid(), folder.display())))
 }
+
+/// What is free on the file system of the program.
+pub fn free_bytes(program: &Program, folder: &Path) -> u64 {
+    let uploads = format!("/proc/{}/root{}/uploads", program.pid(), folder.display());
+    let told = rustix::fs::statvfs(uploads.as_str()).expect("a file system");
+    told.f_bavail * told.f_frsize
+}
