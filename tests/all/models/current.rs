@@ -1,11 +1,15 @@
 //! `GET /api/v1/models/current`: a device's model, for clients that show their token.
 
+use std::sync::Arc;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{give, onnx, publish, settings};
-use crate::support::House;
+use wearhouse::storage::RealDisk;
+
+use super::{give, onnx, publish, settings, try_publish};
+use crate::support::{House, Watch, until};
 
 const CURRENT: &str = "/api/v1/models/current";
 
@@ -56,4 +60,30 @@ async fn without_a_good_token_there_is_no_model() {
     let device = super::device(&researcher, "kitchen[aaaa]").await;
     researcher.post(&format!("/api/v1/devices/{device}/revoke")).await;
     assert_eq!(watch.request("GET", CURRENT).send().await.expect("an answer").status(), 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_reads_its_model_slowly_does_not_take_the_downloads_of_others() {
+    let house = House::start_with(Arc::new(RealDisk), |config| config.limits.downloads_at_once = 8).await;
+    let (slow, other) = (house.watch("slow[aaaa]").await, house.watch("other[bbbb]").await);
+    let researcher = house.researcher();
+    // Larger than what the sockets hold: a description of 24 MiB, with its length as a varint.
+    let large = [onnx("large.onnx"), vec![6 << 3 | 2, 0x80, 0x80, 0x80, 12], vec![b'd'; 24 << 20]].concat();
+    let published = try_publish(&researcher, "large.onnx", large).await;
+    assert_eq!(published.status(), 201);
+    let id = published.json::<Value>().await.expect("json")["id"].as_str().expect("an id").to_owned();
+    give(&researcher, json!({"to": "everyone", "model": id})).await;
+
+    let fetch = async |watch: &Watch| watch.request("GET", CURRENT).send().await.expect("an answer");
+    let unread = fetch(&slow).await;
+    assert_eq!(unread.status(), 200);
+    let rejected = fetch(&slow).await;
+    assert_eq!((rejected.status().as_u16(), rejected.headers().contains_key("retry-after")), (503, true));
+    // The same device by its Android id, as the field app asks.
+    let by_id = async |android_id: &str| reqwest::get(house.url(&format!("/tfmodel/get/latest/?androidid={android_id}"))).await;
+    assert_eq!(by_id("aaaa").await.expect("an answer").status(), 503);
+    let read = fetch(&other).await.bytes().await.expect("all of it");
+    assert_eq!(Some(read.len() as u64), unread.content_length());
+    drop(unread);
+    until("the permit is free again", async || fetch(&slow).await.status() == 200).await;
 }
