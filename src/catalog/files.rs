@@ -121,7 +121,7 @@ impl Catalog {
     /// [`CatalogError`].
     pub async fn rename(&self, file: &FileRow) -> Result<FileName, CatalogError> {
         let mut tx = self.writing().await?;
-        let wanted = FileName::from_sent(&file.sent_name);
+        let wanted = file.sent_name.stored();
         let taken = match &file.whereabouts {
             Whereabouts::Dataset(name) => Some(name.folded()),
             Whereabouts::Quarantine(_) => None,

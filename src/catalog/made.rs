@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use super::{Catalog, FileRow, Model, ModelNotes, NewFile, now};
 use crate::{
     config::Quota,
-    ids::{DatasetId, DeviceId, FileId, FileName, Identifier, ModelId},
+    ids::{DatasetId, DeviceId, FileId, FileName, Identifier, ModelId, SentName},
     storage::Digests,
 };
 
@@ -39,7 +39,7 @@ impl Made {
     pub(crate) async fn file(&self, dataset: DatasetId, device: DeviceId, sent_name: &str) -> FileRow {
         let digests = Digests { size: 1, sha256: [1; 32], crc32: 1 };
         let id = FileId::generate();
-        let file = NewFile { id, dataset, device: Some(device), sent_name: sent_name.to_owned(), digests, held: None };
+        let file = NewFile { id, dataset, device: Some(device), sent_name: SentName::new(sent_name), digests, held: None };
         let recorded = self.catalog.record(vec![file], Quota::NONE).await.expect("recorded").swap_remove(0);
         self.catalog.placed(vec![id]).await.expect("placed");
         self.catalog.flush().await.expect("committed");

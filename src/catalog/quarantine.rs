@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     config::Sight,
-    ids::{FileId, FileName},
+    ids::{FileId, SentName},
 };
 
 /// No more names are looked at to count those that may not be seen.
@@ -52,7 +52,7 @@ impl Catalog {
         while found.len() < most as usize
             && let Some(row) = rows.try_next().await?
         {
-            if sight.sees(&FileName::from_sent(row.try_get("sent_name")?)) {
+            if sight.sees(&SentName::from_catalog(row.try_get("sent_name")?).stored()) {
                 found.push(FileRow::read(&row)?);
             }
         }
@@ -61,8 +61,12 @@ impl Catalog {
     }
 
     async fn count_kept_back(&self, sight: &Sight) -> Result<u64, CatalogError> {
-        let names: Vec<String> = sqlx::query_scalar(HELD_NAMES).bind(MOST_NAMES).fetch_all(&self.read).await?;
-        Ok(names.iter().filter(|name| !sight.sees(&FileName::from_sent(name))).count() as u64)
+        let mut names = sqlx::query_scalar(HELD_NAMES).bind(MOST_NAMES).fetch(&self.read);
+        let mut kept_back = 0;
+        while let Some(name) = names.try_next().await? {
+            kept_back += u64::from(!sight.sees(&SentName::from_catalog(name).stored()));
+        }
+        Ok(kept_back)
     }
 
     /// The files that lie in quarantine, or may, since their way in or out is not done.
@@ -98,7 +102,7 @@ impl Catalog {
         .fetch_optional(&mut *tx)
         .await?;
         let Some(mut row) = held.as_ref().map(FileRow::read).transpose()? else { return Ok(None) };
-        let name = reserve_name(&mut tx, id, row.dataset, &FileName::from_sent(&row.sent_name), None).await?;
+        let name = reserve_name(&mut tx, id, row.dataset, &row.sent_name.stored(), None).await?;
         row.whereabouts = Whereabouts::Dataset(name);
         tx.commit().await?;
         Ok(Some(row))

@@ -30,7 +30,7 @@ pub(super) async fn record(tx: &mut SqliteConnection, file: &NewFile, quota: Quo
     let held = if foreign { Some(Held::ForeignDataset) } else { file.held };
     let mut row = insert(tx, file, held).await?;
     if held.is_none() {
-        let name = reserve_name(tx, file.id, file.dataset, &FileName::from_sent(&file.sent_name), None).await?;
+        let name = reserve_name(tx, file.id, file.dataset, &file.sent_name.stored(), None).await?;
         row.whereabouts = Whereabouts::Dataset(name);
     }
     Ok(Recorded { row, new: true })
@@ -44,7 +44,7 @@ async fn find_same(tx: &mut SqliteConnection, file: &NewFile) -> Result<Option<F
          AND state <> 'discarding' AND (held = 'erased' OR NOT $5) ORDER BY held IS NOT NULL LIMIT 1",
     )
     .bind(file.dataset.to_string())
-    .bind(&file.sent_name)
+    .bind(file.sent_name.as_str())
     .bind(file.digests.sha256_hex())
     .bind(file.device.map(|device| device.to_string()))
     .bind(file.held == Some(Held::Erased))
@@ -73,7 +73,7 @@ async fn insert(tx: &mut SqliteConnection, file: &NewFile, held: Option<Held>) -
     .bind(file.id.to_string())
     .bind(file.dataset.to_string())
     .bind(file.device.map(|device| device.to_string()))
-    .bind(&file.sent_name)
+    .bind(file.sent_name.as_str())
     .bind(to_i64(file.digests.size))
     .bind(file.digests.sha256_hex())
     .bind(i64::from(file.digests.crc32))

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     config::Quota,
-    ids::{DatasetId, DeviceId, FileId, FileName},
+    ids::{DatasetId, DeviceId, FileId, FileName, SentName},
     storage::Digests,
 };
 
@@ -92,7 +92,7 @@ pub struct NewFile {
     /// Who brought it; `None` where it was found on the disk.
     pub device: Option<DeviceId>,
     /// Its name as sent.
-    pub sent_name: String,
+    pub sent_name: SentName,
     /// Size and digests.
     pub digests: Digests,
     /// Whether its extension, or where it is to go, puts it into quarantine.
@@ -109,7 +109,7 @@ pub struct FileRow {
     /// Who brought it.
     pub device: Option<DeviceId>,
     /// Its name as sent.
-    pub sent_name: String,
+    pub sent_name: SentName,
     /// Where it lies.
     pub whereabouts: Whereabouts,
     /// Size in bytes.
@@ -164,7 +164,7 @@ impl FileRow {
             id: parsed(row, "id")?,
             dataset: parsed(row, "dataset")?,
             device: parsed_or_null(row, "device")?,
-            sent_name: row.try_get("sent_name")?,
+            sent_name: SentName::from_catalog(row.try_get("sent_name")?),
             whereabouts,
             size: to_u64(row.try_get("size")?),
             sha256: row.try_get("sha256")?,

@@ -84,7 +84,7 @@ fn candidates(group: &[Batch]) -> Vec<Candidate<'_>> {
     let mut plain = Vec::new();
     for (at, batch) in group.iter().enumerate() {
         for file in &batch.files {
-            let name = FileName::from_sent(&file.sent_name);
+            let name = file.sent_name.stored();
             let folded = name.folded();
             let is_first = names.insert((file.dataset, folded.clone())) & sent.insert((file.dataset, &file.sent_name));
             let is_plain = batch.files.len() == 1 && file.held.is_none() && !RESERVED_NAMES.contains(&folded.as_str());
@@ -147,7 +147,7 @@ fn bind(mut values: Separated<'_, Sqlite, &'static str>, candidate: Option<&Cand
     values.push_bind(file.map(|file| file.id.to_string()));
     values.push_bind(file.map(|file| file.dataset.to_string()));
     values.push_bind(candidate.map(|candidate| candidate.device.to_string()));
-    values.push_bind(file.map(|file| file.sent_name.clone()));
+    values.push_bind(file.map(|file| file.sent_name.to_string()));
     values.push_bind(candidate.map(|candidate| candidate.name.as_str().to_owned()));
     values.push_bind(candidate.map(|candidate| candidate.folded.clone()));
     values.push_bind(file.map(|file| to_i64(file.digests.size)));
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
     use crate::{
         catalog::{Catalog, Held, singly},
-        ids::{FileId, Identifier},
+        ids::{FileId, Identifier, SentName},
         storage::Digests,
     };
 
@@ -222,7 +222,7 @@ mod tests {
             id: FileId::generate(),
             dataset: format!("00000000-0000-4000-8000-{:012x}", sent.dataset).parse().expect("a uuid"),
             device: Some(device(sent.device).device()),
-            sent_name: sent.name.to_owned(),
+            sent_name: SentName::new(sent.name),
             digests: Digests { size: sent.bytes.into(), sha256: [sent.bytes; 32], crc32: sent.bytes.into() },
             held: sent.held.then_some(Held::Extension),
         };

@@ -96,7 +96,13 @@ impl Catalog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{catalog::NewFile, catalog::made::Made, config::Quota, ids::FileId, storage::Digests};
+    use crate::{
+        catalog::NewFile,
+        catalog::made::Made,
+        config::Quota,
+        ids::{FileId, SentName},
+        storage::Digests,
+    };
 
     /// A file is marked as placed a moment behind its acknowledgement: that moment is no later one than that of the deletion.
     #[tokio::test]
@@ -107,7 +113,7 @@ mod tests {
             let dataset = made.dataset(device).await;
             let digests = Digests { size: 1, sha256: [1; 32], crc32: 1 };
             let id = FileId::generate();
-            let file = NewFile { id, dataset, device: Some(device), sent_name: "a.csv".to_owned(), digests, held: None };
+            let file = NewFile { id, dataset, device: Some(device), sent_name: SentName::new("a.csv"), digests, held: None };
             made.catalog.record(vec![file], Quota::NONE).await.expect("recorded");
             made.catalog.placed(vec![id]).await.expect("placed");
             if way == "delete" {

@@ -195,7 +195,7 @@ fn is_device_name(name: &str) -> bool {
 }
 
 /// The stem, and the extension with its dot. A long last part is no extension.
-fn split_extension(name: &str) -> (&str, &str) {
+pub(super) fn split_extension(name: &str) -> (&str, &str) {
     match name.rfind('.') {
         Some(dot) if dot > 0 && name.len() - dot - 1 <= MAX_EXTENSION_BYTES => name.split_at(dot),
         _ => (name, ""),

@@ -2,11 +2,13 @@
 
 mod device;
 mod file;
+mod sent_name;
 mod tag;
 mod uuids;
 
 pub use device::{DeviceId, Identifier};
 pub use file::{FileId, FileName, Kind, extension_of, fold};
+pub use sent_name::SentName;
 pub use tag::Tag;
 pub use uuids::{DatasetId, ModelId, ParticipantId};
 

@@ -6,7 +6,7 @@ use super::{ReceiveError, Recordings, turns};
 use crate::{
     catalog::{CatalogError, FileRow, Held, HeldKey, Whereabouts},
     config::Role,
-    ids::{FileId, FileName},
+    ids::FileId,
 };
 
 /// The quarantine, as somebody may see it.
@@ -102,7 +102,7 @@ impl Recordings {
         // What was acknowledged a moment ago may not be marked yet.
         self.catalog.flush().await?;
         let row = self.catalog.file(id).await?.ok_or(DecideError::Gone)?;
-        if !self.settings.now().privacy.sight(role).sees(&FileName::from_sent(&row.sent_name)) {
+        if !self.settings.now().privacy.sight(role).sees(&row.sent_name.stored()) {
             return Err(DecideError::KeptBack);
         }
         let turn = self.turns.take(vec![(row.dataset, row.sent_name.clone(), row.sha256.clone())]).await;

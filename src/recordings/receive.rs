@@ -9,7 +9,7 @@ use super::{ReceiveError, Recordings, shelves::is_there, turns};
 use crate::{
     catalog::{FileState, Held, NewFile, RecordError, Recorded, Whereabouts},
     config::StorageConfig,
-    ids::{DatasetId, DeviceId, FileId, FileName},
+    ids::{DatasetId, DeviceId, FileId, SentName},
     storage::{Buffer, IncomingFile, ReceivedFile, wait},
 };
 
@@ -18,7 +18,7 @@ pub struct Upload {
     /// The id under which it came in.
     pub id: FileId,
     /// Its name as sent.
-    pub sent_name: String,
+    pub sent_name: SentName,
     /// Where its bytes are written.
     pub incoming: IncomingFile,
     /// Those at its end that are not written yet.
@@ -28,7 +28,7 @@ pub struct Upload {
 /// The same, whole and synced.
 struct Whole {
     id: FileId,
-    sent_name: String,
+    sent_name: SentName,
     received: ReceivedFile,
 }
 
@@ -38,7 +38,7 @@ pub struct Receipt {
     /// Its dataset.
     pub uuid: DatasetId,
     /// Its name as sent.
-    pub name: String,
+    pub name: SentName,
     /// The name under which it is stored; none while it is in quarantine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stored_as: Option<String>,
@@ -164,7 +164,7 @@ impl Receipt {
 }
 
 fn describe(device: DeviceId, dataset: DatasetId, upload: &Whole, config: &StorageConfig, is_erased: bool) -> NewFile {
-    let extension = FileName::from_sent(&upload.sent_name).extension();
+    let extension = upload.sent_name.stored().extension();
     let unlisted = (!config.extensions.contains(&extension)).then_some(Held::Extension);
     NewFile {
         id: upload.id,

@@ -11,7 +11,7 @@ use super::shelves::{Shelves, is_there};
 use crate::{
     catalog::{CatalogError, FileRow, FileState, Held, NewFile, RecordError, Whereabouts},
     config::Quota,
-    ids::{DatasetId, FileId, FileName, Kind},
+    ids::{DatasetId, FileId, FileName, Kind, SentName},
     storage::{Digester, Digests, Layout},
 };
 
@@ -131,7 +131,7 @@ impl Reindex {
         let digests = digest(path)?;
         self.shelves.catalog.found_dataset(dataset).await?;
         let id = FileId::generate();
-        let file = NewFile { id, dataset, device: None, sent_name: name.to_string(), digests, held: None };
+        let file = NewFile { id, dataset, device: None, sent_name: SentName::new(name.as_str()), digests, held: None };
         let recorded = self.shelves.catalog.record(vec![file], Quota::NONE).await?;
         match recorded.first().map(|file| &file.row.whereabouts) {
             Some(Whereabouts::Dataset(reserved)) if reserved == name => Ok(self.shelves.catalog.placed(vec![id]).await?),

@@ -9,10 +9,10 @@ use std::{
 
 use tokio::sync::OwnedMutexGuard;
 
-use crate::ids::DatasetId;
+use crate::ids::{DatasetId, SentName};
 
 /// What two uploads must share to wait for each other: dataset, name as sent, SHA-256 in hexadecimal.
-pub(super) type Key = (DatasetId, String, String);
+pub(super) type Key = (DatasetId, SentName, String);
 
 type Locks<K> = Mutex<HashMap<K, Arc<tokio::sync::Mutex<()>>>>;
 
@@ -66,8 +66,8 @@ mod tests {
     #[tokio::test]
     async fn the_same_key_waits_and_nothing_is_left_behind() {
         let turns = Arc::new(Turns::default());
-        let key = (DatasetId::random(), "a.csv".to_owned(), "digest".to_owned());
-        let other = (key.0, "b.csv".to_owned(), "digest".to_owned());
+        let key = (DatasetId::random(), SentName::new("a.csv"), "digest".to_owned());
+        let other = (key.0, SentName::new("b.csv"), "digest".to_owned());
         let first = turns.take(vec![key.clone(), key.clone()]).await;
         let _other = turns.take(vec![other]).await;
         let mut second = tokio::spawn({

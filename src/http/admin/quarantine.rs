@@ -18,7 +18,7 @@ use crate::{
         passwords::Admin,
         state::App,
     },
-    ids::{DatasetId, DeviceId, FileId},
+    ids::{DatasetId, DeviceId, FileId, SentName},
     recordings::{Quarantined, Recordings},
 };
 
@@ -53,7 +53,7 @@ pub struct HeldView {
     id: FileId,
     dataset: DatasetId,
     device: Option<DeviceId>,
-    sent_name: String,
+    sent_name: SentName,
     size: u64,
     sha256: String,
     received_at: Millis,

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     http::{error::Problem, state::App},
-    ids::{DeviceId, FileId},
+    ids::{DeviceId, FileId, SentName},
     recordings::Upload,
     storage::{Handle, Reservation, ReservedFor},
 };
@@ -32,7 +32,7 @@ pub(super) struct Arrived {
 /// A file while it comes in.
 struct Arriving {
     id: FileId,
-    sent_name: String,
+    sent_name: SentName,
     writer: Writer,
 }
 
@@ -77,10 +77,8 @@ pub(super) async fn receive(app: &App, device: DeviceId, mut request: Request) -
 }
 
 async fn receive_part(app: &App, mut part: Field<'_>, guard: &Guard, room: &mut Reservation) -> Result<Arriving, Problem> {
-    let sent_name = part.file_name().unwrap_or_default().to_owned();
-    if sent_name.is_empty() {
-        return Err(Problem::malformed("the part named file has no filename; send one"));
-    }
+    let sent_name = part.file_name().filter(|name| !name.is_empty()).map(SentName::new);
+    let sent_name = sent_name.ok_or_else(|| Problem::malformed("the part named file has no filename; send one"))?;
     let id = FileId::generate();
     let mut writer = Writer::new(app.recordings.incoming(id), app.storage.handles().clone());
     loop {

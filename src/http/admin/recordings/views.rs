@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::{
     catalog::{FileRow, FileState, Millis, Verdict, Whereabouts},
     http::admin::SEGMENT,
-    ids::{DatasetId, DeviceId, FileName, Identifier, Kind, ParticipantId, Tag},
+    ids::{DatasetId, DeviceId, FileName, Identifier, Kind, ParticipantId, SentName, Tag},
     recordings::{Contents, Listed},
 };
 
@@ -66,7 +66,7 @@ pub struct ParticipantView {
 #[derive(Serialize)]
 pub struct FileView {
     pub name: String,
-    pub sent_name: String,
+    pub sent_name: SentName,
     pub size: u64,
     pub sha256: String,
     pub received_at: Millis,
