@@ -63,6 +63,10 @@ CREATE INDEX forgotten_spans_by_device ON forgotten_spans (device, from_at);
 ALTER TABLE datasets ADD COLUMN participant TEXT REFERENCES participants (id);
 ALTER TABLE datasets ADD COLUMN participant_by_hand BIGINT NOT NULL DEFAULT 0; -- 1: a person said so, also where that is nobody
 
+-- Files of a dataset that are being placed count against its quota.
+DROP INDEX files_unsettled;
+CREATE INDEX files_unsettled ON files (dataset) WHERE state IN ('placing', 'discarding');
+
 -- What an upload changes is in none of these.
 DROP INDEX datasets_by_age;
 DROP INDEX datasets_by_device;

@@ -59,6 +59,9 @@ pub enum RecordError {
     /// The device has used up what it may bring. The text names the quota.
     #[error("this device has used up its quota of {0}")]
     Quota(&'static str),
+    /// The dataset holds as many files as one may.
+    #[error("this dataset has reached its quota of files")]
+    DatasetFull,
     /// The catalog failed.
     #[error(transparent)]
     Catalog(#[from] CatalogError),

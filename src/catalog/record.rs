@@ -8,9 +8,21 @@ use super::{
     datasets, erasing, now,
 };
 use crate::{
-    config::Quota,
+    config::{FILE_OVERHEAD, Quota},
     ids::{DatasetId, DeviceId, FileId, FileName, Kind},
 };
+
+/// How many files of a dataset are being placed, and so are not counted by its row yet.
+macro_rules! being_placed {
+    ($dataset:literal) => {
+        concat!(
+            "(SELECT COUNT(*) FROM files WHERE files.dataset = ",
+            $dataset,
+            " AND files.state IN ('placing', 'discarding') AND files.held IS NULL)"
+        )
+    };
+}
+pub(super) use being_placed;
 
 /// Names that no file of a dataset may have: they mean something else in its zip.
 pub(super) const RESERVED_NAMES: [&str; 2] = ["readme.md", Kind::Model.folder()];
@@ -28,6 +40,9 @@ pub(super) async fn record(tx: &mut SqliteConnection, file: &NewFile, quota: Quo
         charge(tx, device, file.digests.size, quota).await?;
     }
     let held = if foreign { Some(Held::ForeignDataset) } else { file.held };
+    if held.is_none() && count_files(tx, file.dataset).await? >= quota.dataset_files {
+        return Err(RecordError::DatasetFull);
+    }
     let mut row = insert(tx, file, held).await?;
     if held.is_none() {
         let name = reserve_name(tx, file.id, file.dataset, &file.sent_name.stored(), None).await?;
@@ -56,13 +71,22 @@ async fn find_same(tx: &mut SqliteConnection, file: &NewFile) -> Result<Option<F
 async fn charge(tx: &mut SqliteConnection, device: DeviceId, size: u64, quota: Quota) -> Result<(), RecordError> {
     let charge = "UPDATE devices SET files = files + 1, bytes = bytes + $2, last_used_at = $3 WHERE id = $1 RETURNING files, bytes";
     let row = sqlx::query(charge).bind(device.to_string()).bind(to_i64(size)).bind(now()).fetch_one(tx).await?;
-    if to_u64(row.try_get("files")?) > quota.files {
+    let files = to_u64(row.try_get("files")?);
+    if files > quota.files {
         return Err(RecordError::Quota("files"));
     }
-    if to_u64(row.try_get("bytes")?) > quota.bytes {
+    if to_u64(row.try_get("bytes")?).saturating_add(files.saturating_mul(FILE_OVERHEAD)) > quota.bytes {
         return Err(RecordError::Quota("bytes"));
     }
     Ok(())
+}
+
+/// How many files a dataset has, with those that are being placed. Those in quarantine are not among them: any device can send
+/// files for a dataset of another one.
+async fn count_files(tx: &mut SqliteConnection, dataset: DatasetId) -> Result<u64, sqlx::Error> {
+    const COUNT: &str = concat!("SELECT files + ", being_placed!("$1"), " FROM datasets WHERE uuid = $1");
+    let count: Option<i64> = sqlx::query_scalar(COUNT).bind(dataset.to_string()).fetch_optional(tx).await?;
+    Ok(count.map_or(0, to_u64))
 }
 
 async fn insert(tx: &mut SqliteConnection, file: &NewFile, held: Option<Held>) -> Result<FileRow, sqlx::Error> {

@@ -14,12 +14,12 @@ use super::{
     columns::{padded, parsed, push_list, to_i64},
     error::concerns_a_row,
     now,
-    record::{RESERVED_NAMES, push_marks},
+    record::{RESERVED_NAMES, being_placed, push_marks},
     rows::Batch,
 };
 use crate::{
-    config::Quota,
-    ids::{DeviceId, FileId, FileName},
+    config::{FILE_OVERHEAD, Quota},
+    ids::{DatasetId, DeviceId, FileId, FileName},
 };
 
 /// A file that may be plain.
@@ -32,11 +32,18 @@ struct Candidate<'a> {
     folded: String,
 }
 
-/// What the candidates of one device come to.
+/// What the candidates of one device, or of one dataset, count against the quotas.
 #[derive(Clone, Copy, Default)]
 struct Load {
-    files: i64,
+    files: u64,
     bytes: u64,
+}
+
+/// The loads of a group's candidates.
+#[derive(Default)]
+struct Loads {
+    devices: HashMap<DeviceId, Load>,
+    datasets: HashMap<DatasetId, Load>,
 }
 
 /// One transaction in one exchange: marks files as placed, and records the plain files of a group, which are returned by their
@@ -98,7 +105,7 @@ fn candidates(group: &[Batch]) -> Vec<Candidate<'_>> {
 
 /// Inserts those of the candidates that turn out to be plain, and returns their ids.
 fn push_files(script: &mut QueryBuilder<Sqlite>, candidates: &[Candidate<'_>], quota: Quota, received_at: Millis) {
-    let loads = loads(candidates);
+    let loads = Loads::of(candidates);
     script.push(
         "INSERT INTO files (id, dataset, device, sent_name, stored_name, folded_name, size, sha256, crc32, received_at, state) \
          SELECT c.column1, c.column2, c.column3, c.column4, c.column5, c.column6, c.column7, c.column8, c.column9, ",
@@ -107,11 +114,14 @@ fn push_files(script: &mut QueryBuilder<Sqlite>, candidates: &[Candidate<'_>], q
     // The rows behind the last candidate are NULL, and join nothing.
     let rows = candidates.iter().map(Some).chain(std::iter::repeat(None)).take(padded(candidates.len()));
     script.push_values(rows, |values, candidate| bind(values, candidate, &loads));
-    script.push(
-        ") AS c JOIN datasets ON datasets.uuid = c.column2 AND datasets.device = c.column3 \
-         JOIN devices ON devices.id = c.column3 AND devices.files + c.column10 <= ",
-    );
-    script.push_bind(to_i64(quota.files)).push(" AND devices.bytes + c.column11 <= ").push_bind(to_i64(quota.bytes));
+    script.push(concat!(
+        ") AS c JOIN datasets ON datasets.uuid = c.column2 AND datasets.device = c.column3 AND datasets.files + c.column12 + ",
+        being_placed!("c.column2"),
+        " <= "
+    ));
+    script.push_bind(to_i64(quota.dataset_files));
+    script.push(" JOIN devices ON devices.id = c.column3 AND devices.files + c.column10 <= ").push_bind(to_i64(quota.files));
+    script.push(" AND devices.bytes + c.column11 + devices.files * ").push(FILE_OVERHEAD).push(" <= ").push_bind(to_i64(quota.bytes));
     script.push(
         " WHERE NOT EXISTS (SELECT 1 FROM files WHERE files.dataset = c.column2 AND files.folded_name = c.column6) \
          AND NOT EXISTS (SELECT 1 FROM files WHERE files.dataset = c.column2 AND files.sent_name = c.column4) RETURNING id; ",
@@ -130,20 +140,23 @@ fn push_counts(script: &mut QueryBuilder<Sqlite>, candidates: &[Candidate<'_>]) 
     push_count(script, &ids);
 }
 
-/// What the candidates of each device come to.
-fn loads(candidates: &[Candidate<'_>]) -> HashMap<DeviceId, Load> {
-    let mut loads = HashMap::<DeviceId, Load>::new();
-    for candidate in candidates {
-        let load = loads.entry(candidate.device).or_default();
-        load.files += 1;
-        load.bytes += candidate.file.digests.size;
+impl Loads {
+    fn of(candidates: &[Candidate<'_>]) -> Self {
+        let mut loads = Self::default();
+        for candidate in candidates {
+            let (device, dataset) = (loads.devices.entry(candidate.device), loads.datasets.entry(candidate.file.dataset));
+            for load in [device.or_default(), dataset.or_default()] {
+                load.files += 1;
+                load.bytes += candidate.file.digests.size + FILE_OVERHEAD;
+            }
+        }
+        loads
     }
-    loads
 }
 
-fn bind(mut values: Separated<'_, Sqlite, &'static str>, candidate: Option<&Candidate<'_>>, loads: &HashMap<DeviceId, Load>) {
+fn bind(mut values: Separated<'_, Sqlite, &'static str>, candidate: Option<&Candidate<'_>>, loads: &Loads) {
     let file = candidate.map(|candidate| candidate.file);
-    let load = candidate.map(|candidate| loads[&candidate.device]);
+    let load = candidate.map(|candidate| loads.devices[&candidate.device]);
     values.push_bind(file.map(|file| file.id.to_string()));
     values.push_bind(file.map(|file| file.dataset.to_string()));
     values.push_bind(candidate.map(|candidate| candidate.device.to_string()));
@@ -153,8 +166,9 @@ fn bind(mut values: Separated<'_, Sqlite, &'static str>, candidate: Option<&Cand
     values.push_bind(file.map(|file| to_i64(file.digests.size)));
     values.push_bind(file.map(|file| file.digests.sha256_hex()));
     values.push_bind(file.map(|file| i64::from(file.digests.crc32)));
-    values.push_bind(load.map(|load| load.files));
+    values.push_bind(load.map(|load| to_i64(load.files)));
     values.push_bind(load.map(|load| to_i64(load.bytes)));
+    values.push_bind(file.map(|file| to_i64(loads.datasets[&file.dataset].files)));
 }
 
 impl Candidate<'_> {
@@ -299,9 +313,10 @@ mod tests {
     async fn a_quota_that_ends_within_a_group_lets_in_as_many_as_it_holds() {
         let file = |name| vec![Sent { device: 0, dataset: 0, name, bytes: 1, held: false }];
         let groups = [vec![file("a.csv")], ["b.csv", "c.csv", "d.csv", "e.csv"].map(file).to_vec()];
-        for (files, bytes) in [(3, 100), (100, 3)] {
-            let (rows, told) = outcome(&groups, Quota { files, bytes, datasets: 10 }, true).await;
-            assert_eq!(told.iter().filter(|told| told.starts_with("Ok")).count(), 3, "{told:?}");
+        let bytes = 3 * (1 + FILE_OVERHEAD);
+        for quota in [Quota { files: 3, ..Quota::NONE }, Quota { bytes, ..Quota::NONE }, Quota { dataset_files: 3, ..Quota::NONE }] {
+            let (rows, told) = outcome(&groups, quota, true).await;
+            assert_eq!(told.iter().filter(|told| told.starts_with("Ok")).count(), 3, "{quota:?}: {told:?}");
             assert_eq!(rows.len(), 3 + 1 + 3 + 1, "three files, a dataset, three devices, what arrived: {rows:?}");
         }
     }

@@ -6,25 +6,36 @@ use serde::{Deserialize, Serialize};
 
 use super::Report;
 
-/// What a device may bring in all.
+/// What each file counts against a quota of bytes beside its size: its catalog row, the index entries of that row and its
+/// directory entry take up to 4 KiB, also where the file is empty.
+pub const FILE_OVERHEAD: u64 = 4 << 10;
+
+/// What a device may upload in all, and what one of its datasets may hold.
 #[derive(Debug, Clone, Copy)]
 pub struct Quota {
-    /// Bytes of all its files.
+    /// Bytes of the device's files, with [`FILE_OVERHEAD`] for each.
     pub bytes: u64,
-    /// Number of its files.
+    /// Number of the device's files.
     pub files: u64,
-    /// Number of its datasets.
+    /// Number of the device's datasets.
     pub datasets: u64,
+    /// Number of files in one dataset, without those in quarantine.
+    pub dataset_files: u64,
 }
 
 impl Quota {
     /// No bound: for what is here already.
-    pub const NONE: Self = Self { bytes: u64::MAX, files: u64::MAX, datasets: u64::MAX };
+    pub const NONE: Self = Self { bytes: u64::MAX, files: u64::MAX, datasets: u64::MAX, dataset_files: u64::MAX };
 
     /// What both allow.
     #[must_use]
     pub fn least(self, other: Self) -> Self {
-        Self { bytes: self.bytes.min(other.bytes), files: self.files.min(other.files), datasets: self.datasets.min(other.datasets) }
+        Self {
+            bytes: self.bytes.min(other.bytes),
+            files: self.files.min(other.files),
+            datasets: self.datasets.min(other.datasets),
+            dataset_files: self.dataset_files.min(other.dataset_files),
+        }
     }
 }
 
@@ -64,6 +75,8 @@ pub struct LimitsConfig {
     pub device_files: u64,
     /// Datasets of one device.
     pub device_datasets: u64,
+    /// Files of one dataset.
+    pub dataset_files: u64,
     /// Open requests to be let in.
     pub open_requests: u32,
 }
@@ -87,6 +100,7 @@ impl Default for LimitsConfig {
             device_gib: 1024,
             device_files: 1_000_000,
             device_datasets: 100_000,
+            dataset_files: 20_000,
             open_requests: 1000,
         }
     }
@@ -126,7 +140,7 @@ impl LimitsConfig {
     /// What one device may bring in all.
     #[must_use]
     pub fn quota(&self) -> Quota {
-        Quota { bytes: self.device_gib << 30, files: self.device_files, datasets: self.device_datasets }
+        Quota { bytes: self.device_gib << 30, files: self.device_files, datasets: self.device_datasets, dataset_files: self.dataset_files }
     }
 
     pub(super) fn validate(&self, report: &mut Report) {
@@ -146,6 +160,7 @@ impl LimitsConfig {
         report.range("limits.device_gib", self.device_gib, 1..=1 << 30);
         report.range("limits.device_files", self.device_files, 1..=1 << 40);
         report.range("limits.device_datasets", self.device_datasets, 1..=1 << 40);
+        report.range("limits.dataset_files", self.dataset_files, 1..=1 << 20);
         report.range("limits.open_requests", self.open_requests.into(), 1..=100_000);
     }
 }

@@ -100,6 +100,11 @@ impl Problem {
         Self { retry_after: Some(300), ..Self::new(StatusCode::INSUFFICIENT_STORAGE, detail) }
     }
 
+    /// 507: a quota is used up, which a setting can raise.
+    fn over_quota(error: &RecordError, setting: &str) -> Self {
+        Self::new(StatusCode::INSUFFICIENT_STORAGE, format!("{error}; the operator can raise it ({setting})"))
+    }
+
     /// 401 with a challenge (RFC 9110, 11.6.1).
     pub fn unauthorized(challenge: &'static str, detail: impl Into<String>) -> Self {
         Self { challenge: Some(challenge), ..Self::new(StatusCode::UNAUTHORIZED, detail) }
@@ -201,9 +206,8 @@ impl From<RecordError> for Problem {
     fn from(error: RecordError) -> Self {
         match error {
             RecordError::Catalog(error) => error.into(),
-            RecordError::Quota(_) => {
-                Self::new(StatusCode::INSUFFICIENT_STORAGE, format!("{error}; the operator can raise it (limits.device_…)"))
-            }
+            RecordError::Quota(_) => Self::over_quota(&error, "limits.device_…"),
+            RecordError::DatasetFull => Self::over_quota(&error, "limits.dataset_files"),
         }
     }
 }
