@@ -7,7 +7,7 @@ use sqlx::{QueryBuilder, Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
     Catalog, CatalogError, Millis, RecordError,
-    columns::{parsed, parsed_or_null, to_i64, to_u64},
+    columns::{collected, parsed, parsed_or_null, to_i64, to_u64},
     now,
     rows::Issue,
 };
@@ -271,8 +271,8 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`].
     pub async fn datasets_to_roll(&self) -> Result<Vec<DatasetId>, CatalogError> {
-        let rows = sqlx::query("SELECT uuid FROM datasets WHERE changes <> zipped AND deleted_at IS NULL").fetch_all(&self.read).await?;
-        Ok(rows.iter().map(|row| parsed(row, "uuid")).collect::<Result<_, _>>()?)
+        let rows = sqlx::query("SELECT uuid FROM datasets WHERE changes <> zipped AND deleted_at IS NULL").fetch(&self.read);
+        Ok(collected(rows, |row| parsed(row, "uuid")).await?)
     }
 
     /// How far the zip of a dataset has come; `None` for one in the trash, which has no zip for anybody.

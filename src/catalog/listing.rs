@@ -4,7 +4,7 @@ use sqlx::{QueryBuilder, Row};
 
 use super::{
     Catalog, CatalogError, Dataset, Millis, Verdict,
-    columns::{parsed, push_list},
+    columns::{collected, parsed, push_list},
     finding::Finding,
 };
 use crate::ids::{DatasetId, DeviceId, ParticipantId, Tag};
@@ -120,8 +120,7 @@ impl Catalog {
         let mut query = QueryBuilder::new("SELECT d.uuid FROM datasets d");
         let words = self.words(filter, Sort::Newest).await?;
         Finding { filter, words, sort: Sort::Newest, after: None, most }.push(&mut query);
-        let rows = query.build().fetch_all(&self.read).await?;
-        Ok(rows.iter().map(|row| parsed(row, "uuid")).collect::<Result<_, _>>()?)
+        Ok(collected(query.build().fetch(&self.read), |row| parsed(row, "uuid")).await?)
     }
 
     /// The tags of some datasets.

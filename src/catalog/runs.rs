@@ -4,7 +4,7 @@ use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{
     Catalog, CatalogError, Millis,
-    columns::{parsed, to_u64},
+    columns::{collected, parsed, to_u64},
 };
 use crate::ids::{DatasetId, DeviceId};
 
@@ -45,11 +45,10 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`].
     pub async fn runs_of(&self, device: DeviceId) -> Result<Vec<NumberedRun>, CatalogError> {
-        let rows = sqlx::query(RUNS_OF).bind(device.to_string()).fetch_all(&self.read).await?;
         let read = |row: &SqliteRow| {
             Ok(NumberedRun { uuid: parsed(row, "uuid")?, started_at: row.try_get("started_at")?, number: row.try_get("run_number")? })
         };
-        Ok(rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?)
+        Ok(collected(sqlx::query(RUNS_OF).bind(device.to_string()).fetch(&self.read), read).await?)
     }
 
     /// What a device recorded from one time to before another, oldest first, without what is in the trash.
@@ -57,12 +56,11 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`].
     pub async fn run_spans(&self, device: DeviceId, from: Millis, to: Millis) -> Result<Vec<RunSpan>, CatalogError> {
-        let rows = sqlx::query(RUN_SPANS).bind(device.to_string()).bind(from).bind(to).fetch_all(&self.read).await?;
         let read = |row: &SqliteRow| {
             let (started_at, ended_at) = (row.try_get("started_at")?, row.try_get("ended_at")?);
             Ok(RunSpan { uuid: parsed(row, "uuid")?, started_at, ended_at, bytes: to_u64(row.try_get("bytes")?) })
         };
-        Ok(rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?)
+        Ok(collected(sqlx::query(RUN_SPANS).bind(device.to_string()).bind(from).bind(to).fetch(&self.read), read).await?)
     }
 }
 
