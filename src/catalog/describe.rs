@@ -1,5 +1,6 @@
 //! Descriptions: what was read off the files of a dataset, and which datasets wait for that.
 
+use futures_util::TryStreamExt;
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
     spans::wearer,
     words,
 };
-use crate::ids::{DatasetId, DeviceId, FileName};
+use crate::ids::{DatasetId, DeviceId, FileName, SentName};
 
 /// A dataset with changes that its description does not reflect.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +44,7 @@ pub struct Description {
 #[derive(Debug, Clone)]
 pub struct Brought {
     /// Its name as sent.
-    pub sent_name: String,
+    pub sent_name: SentName,
     /// The name under which it is stored.
     pub name: FileName,
     /// When it was received.
@@ -81,22 +82,22 @@ impl Catalog {
         Ok(rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?)
     }
 
-    /// The files of a dataset that are not in quarantine, by name.
+    /// Shows `see` each file of a dataset that is not in quarantine, by name. Only one of them is in memory.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn files_to_read(&self, dataset: DatasetId) -> Result<Vec<Brought>, CatalogError> {
-        let rows = sqlx::query(FILES_TO_READ).bind(dataset.to_string()).fetch_all(&self.read).await?;
-        let read = |row: &SqliteRow| {
-            Ok(Brought {
-                sent_name: row.try_get("sent_name")?,
+    pub async fn visit_files_to_read(&self, dataset: DatasetId, mut see: impl FnMut(Brought)) -> Result<(), CatalogError> {
+        let mut rows = sqlx::query(FILES_TO_READ).bind(dataset.to_string()).fetch(&self.read);
+        while let Some(row) = rows.try_next().await? {
+            see(Brought {
+                sent_name: SentName::from_catalog(row.try_get("sent_name")?),
                 name: FileName::from_catalog(row.try_get("stored_name")?),
                 received_at: row.try_get("received_at")?,
                 by_device: row.try_get("by_device")?,
                 is_here: row.try_get("is_here")?,
-            })
-        };
-        Ok(rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?)
+            });
+        }
+        Ok(())
     }
 
     /// Writes down what was read off the files of a dataset, who wore its device, and what of it can be searched for. Returns
@@ -342,7 +343,8 @@ mod tests {
         made.change("UPDATE files SET device = NULL, state = 'lost' WHERE sent_name = 'b.csv'").await;
         made.change("UPDATE files SET held = 'extension' WHERE sent_name = 'c.csv'").await;
         made.change("UPDATE files SET state = 'placing' WHERE sent_name = 'd.csv'").await;
-        let files = made.catalog.files_to_read(dataset).await.expect("files");
+        let mut files = Vec::new();
+        made.catalog.visit_files_to_read(dataset, |file| files.push(file)).await.expect("files");
         let told: Vec<_> = files.iter().map(|file| (file.sent_name.as_str(), file.name.as_str(), file.by_device, file.is_here)).collect();
         assert_eq!(told, [("a:1.csv", "a_1.csv", true, true), ("b.csv", "b.csv", false, false)]);
         assert!(files.iter().all(|file| file.received_at.abs_diff(now()) < 60_000));

@@ -6,13 +6,13 @@ use std::{
 };
 
 use super::{
-    MetaInfo, from_names,
+    MetaInfo, NameFacts,
     meta_info::{MOST_BYTES, is_meta_info},
     plausible_start,
     tail::{Clocks, is_table, last_in, plausible_end},
 };
 use crate::{
-    catalog::{Brought, Description, Run, ToDescribe},
+    catalog::{Brought, Description, Millis, Run, ToDescribe},
     config::PrivacyConfig,
     ids::{DatasetId, FileName},
     storage::{Layout, open_beneath},
@@ -23,15 +23,60 @@ const MOST_TABLES: usize = 100;
 /// Of no more files the names can be searched for; a run has forty.
 const MOST_NAMES: usize = 1000;
 
+/// What the catalog knows of the files of a dataset, as far as it matters for the description. Files are added one by one, by name:
+/// there may be many more than a run has, and only so much of them is kept.
+#[derive(Default)]
+pub(super) struct FileFacts {
+    names: NameFacts,
+    /// When the first file that a device uploaded was received, and the last one.
+    uploaded: Option<(Millis, Millis)>,
+    /// When the first file of all was received.
+    first_arrival: Option<Millis>,
+    /// The metaInfo that came last.
+    meta_info: Option<(Millis, FileName)>,
+    tables: Vec<FileName>,
+    searchable: Vec<String>,
+    /// How many files these names are of.
+    searchable_files: usize,
+}
+
+impl FileFacts {
+    pub(super) fn add(&mut self, file: &Brought, privacy: &PrivacyConfig) {
+        let at = file.received_at;
+        self.names.add(file.sent_name.as_str());
+        self.first_arrival = Some(self.first_arrival.map_or(at, |first| first.min(at)));
+        if file.by_device {
+            self.uploaded = Some(self.uploaded.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+        }
+        if file.is_here && is_meta_info(&file.name) && self.meta_info.as_ref().is_none_or(|(latest, _)| *latest <= at) {
+            self.meta_info = Some((at, file.name.clone()));
+        }
+        if file.is_here && self.tables.len() < MOST_TABLES && is_table(file.sent_name.as_str()) {
+            self.tables.push(file.name.clone());
+        }
+        // Who may not have a sensitive file shall not find it either.
+        if self.searchable_files < MOST_NAMES && !privacy.is_sensitive(&file.name) {
+            self.searchable_files += 1;
+            self.searchable.push(file.name.to_string());
+            self.searchable.extend((file.sent_name.as_str() != file.name.as_str()).then(|| file.sent_name.to_string()));
+        }
+    }
+
+    /// When the first file came. One that was found on the disk came nobody knows when, and is asked only where there is no other.
+    fn first_arrival(&self) -> Option<Millis> {
+        self.uploaded.map(|(first, _)| first).or(self.first_arrival)
+    }
+}
+
 /// What the files of a dataset say, and their names.
-pub(super) fn describe(layout: &Layout, to: &ToDescribe, files: &[Brought], privacy: &PrivacyConfig) -> io::Result<Description> {
-    let meta_info = meta_info(layout, to.uuid, files)?;
+pub(super) fn describe(layout: &Layout, to: &ToDescribe, files: FileFacts) -> io::Result<Description> {
+    let meta_info = files.meta_info.as_ref().map(|(_, name)| meta_info(layout, to.uuid, name)).transpose()?.flatten();
     let said = meta_info.as_ref().map(|text| MetaInfo::parse(text.as_bytes())).unwrap_or_default();
-    let named = from_names(files.iter().map(|file| file.sent_name.as_str()));
-    let started_at = first_arrival(files).and_then(|arrival| plausible_start(said.start, named.start, arrival));
+    let named = files.names.named();
+    let started_at = files.first_arrival().and_then(|arrival| plausible_start(said.start, named.start, arrival));
     let clocks = started_at.filter(|start| said.start == Some(*start)).zip(said.sensor_clock);
     let ended_at = match clocks.map(|(start, sensor)| Clocks { start, sensor }) {
-        Some(clocks) => plausible_end(clocks, last_moments(layout, to.uuid, files)?),
+        Some(clocks) => plausible_end(clocks, last_moments(layout, to.uuid, &files.tables)?),
         None => None,
     };
     Ok(Description {
@@ -39,22 +84,14 @@ pub(super) fn describe(layout: &Layout, to: &ToDescribe, files: &[Brought], priv
         run: Run { started_at, ended_at, number: said.run_number.or(named.run_number), app_version: said.app_version, model: said.model },
         hardware: said.hardware,
         meta_info,
-        last_upload_at: files.iter().filter(|file| file.by_device).map(|file| file.received_at).max(),
-        names: names(files, privacy),
+        last_upload_at: files.uploaded.map(|(_, last)| last),
+        names: files.searchable,
     })
 }
 
-/// When the first file came. One that was found on the disk came nobody knows when, and is asked only where there is no other.
-fn first_arrival(files: &[Brought]) -> Option<i64> {
-    let brought = files.iter().filter(|file| file.by_device).map(|file| file.received_at).min();
-    brought.or_else(|| files.iter().map(|file| file.received_at).min())
-}
-
-/// The text of the metaInfo that came last; empty where it is too long to be one.
-fn meta_info(layout: &Layout, dataset: DatasetId, files: &[Brought]) -> io::Result<Option<String>> {
-    let said = files.iter().filter(|file| file.is_here && is_meta_info(&file.name));
-    let Some(file) = said.max_by_key(|file| file.received_at) else { return Ok(None) };
-    let Some(opened) = open(layout, dataset, &file.name)? else { return Ok(None) };
+/// The text of a metaInfo; empty where it is too long to be one, none where the file is gone.
+fn meta_info(layout: &Layout, dataset: DatasetId, name: &FileName) -> io::Result<Option<String>> {
+    let Some(opened) = open(layout, dataset, name)? else { return Ok(None) };
     let mut bytes = Vec::new();
     opened.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MOST_BYTES {
@@ -64,10 +101,10 @@ fn meta_info(layout: &Layout, dataset: DatasetId, files: &[Brought]) -> io::Resu
 }
 
 /// The last moments that the plain tables hold, on the sensor clock.
-fn last_moments(layout: &Layout, dataset: DatasetId, files: &[Brought]) -> io::Result<Vec<i64>> {
+fn last_moments(layout: &Layout, dataset: DatasetId, tables: &[FileName]) -> io::Result<Vec<i64>> {
     let mut moments = Vec::new();
-    for table in files.iter().filter(|file| file.is_here && is_table(&file.sent_name)).take(MOST_TABLES) {
-        if let Some(opened) = open(layout, dataset, &table.name)? {
+    for table in tables {
+        if let Some(opened) = open(layout, dataset, table)? {
             moments.extend(last_in(opened)?);
         }
     }
@@ -85,24 +122,12 @@ fn open(layout: &Layout, dataset: DatasetId, name: &FileName) -> io::Result<Opti
     }
 }
 
-/// The names, sent and stored, of the files that are not sensitive: who may not have them shall not find them either.
-fn names(files: &[Brought], privacy: &PrivacyConfig) -> Vec<String> {
-    let mut names = Vec::new();
-    for file in files.iter().filter(|file| !privacy.is_sensitive(&file.name)).take(MOST_NAMES) {
-        names.push(file.name.to_string());
-        if file.sent_name != file.name.as_str() {
-            names.push(file.sent_name.clone());
-        }
-    }
-    names
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use super::*;
-    use crate::runs::start::at;
+    use crate::{ids::SentName, runs::start::at};
 
     const META_INFO: &str = "metaInfo_7_2026-11-20T09:20+0000_9774d56d682e549c.json";
     const BATTERY: &str = "battery_7_2026-11-20T09:20+0000_9774d56d682e549c.csv";
@@ -136,7 +161,7 @@ mod tests {
             fs::create_dir_all(path.parent().expect("a folder")).expect("made");
             fs::write(path, text).expect("written");
             let received_at = at(20, 12, 0);
-            self.brought.push(Brought { sent_name: sent_name.to_owned(), name, received_at, by_device: true, is_here: true });
+            self.brought.push(Brought { sent_name: SentName::new(sent_name), name, received_at, by_device: true, is_here: true });
             self.brought.last_mut().expect("just pushed")
         }
 
@@ -145,7 +170,9 @@ mod tests {
         }
 
         fn describe(&self) -> io::Result<Description> {
-            describe(&self.layout, &self.to, &self.brought, &PrivacyConfig::default())
+            let mut files = FileFacts::default();
+            self.brought.iter().for_each(|file| files.add(file, &PrivacyConfig::default()));
+            describe(&self.layout, &self.to, files)
         }
 
         fn read(&self) -> Description {

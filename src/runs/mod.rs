@@ -18,7 +18,7 @@ pub use calendar::{Day, Hour, calendar};
 pub use gaps::{Gap, gaps};
 pub use meta_info::{MOST_CHARS, MetaInfo, is_meta_info};
 pub use missing::{Missing, MissingKind, SilentDevice, SkippedRuns, UnfinishedDataset};
-pub use names::{Named, from_names};
+pub use names::{NameFacts, Named};
 pub use reader::Reader;
 pub use rhythm::{allowed_silence, usual_silence};
 pub use start::{plausible_start, read_time};

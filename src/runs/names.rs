@@ -20,12 +20,29 @@ const TIME_BYTES: usize = 21;
 /// Where its colon stands.
 const COLON: usize = 13;
 
-/// What the names of a run say together: its number where they agree, and the earliest of their times.
-#[must_use]
-pub fn from_names<'a>(sent: impl IntoIterator<Item = &'a str>) -> Named {
-    let said: Vec<_> = sent.into_iter().filter_map(read_name).collect();
-    let (number, start) = (said.first().map(|(number, _)| *number), said.iter().map(|(_, start)| *start).min());
-    Named { run_number: number.filter(|number| said.iter().all(|(other, _)| other == number)), start }
+/// What the names of a run say together: its number where they agree, and the earliest of their times. Names are added one by one,
+/// since there may be many.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NameFacts {
+    named: Named,
+    /// Two names have different numbers.
+    is_ambiguous: bool,
+}
+
+impl NameFacts {
+    /// Adds a name.
+    pub fn add(&mut self, sent: &str) {
+        let Some((number, start)) = read_name(sent) else { return };
+        self.is_ambiguous |= self.named.run_number.is_some_and(|other| other != number);
+        self.named.run_number = Some(number);
+        self.named.start = Some(self.named.start.map_or(start, |earliest| earliest.min(start)));
+    }
+
+    /// What all names that were added say.
+    #[must_use]
+    pub fn named(self) -> Named {
+        Named { run_number: self.named.run_number.filter(|_| !self.is_ambiguous), ..self.named }
+    }
 }
 
 /// The number and the start of a run, out of the name of one of its files.
@@ -52,6 +69,12 @@ mod tests {
 
     const SENSOR: &str = "android_sensor_magnetic_field_7_2026-11-20T09:20+0000_9774d56d682e549c.zip";
     const BATTERY: &str = "battery_7_2026-11-20T09:21+0000_9774d56d682e549c.csv";
+
+    fn from_names<'a>(sent: impl IntoIterator<Item = &'a str>) -> Named {
+        let mut facts = NameFacts::default();
+        sent.into_iter().for_each(|name| facts.add(name));
+        facts.named()
+    }
 
     #[test]
     fn a_name_tells_number_and_start_as_sent_and_as_stored() {

@@ -10,7 +10,14 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Day, Missing, MissingKind, burst::Burst, calendar, describe::describe, passed_over::PassedOver, past::Past};
+use super::{
+    Day, Missing, MissingKind,
+    burst::Burst,
+    calendar,
+    describe::{FileFacts, describe},
+    passed_over::PassedOver,
+    past::Past,
+};
 use crate::{
     catalog::{Catalog, CatalogError, Millis, ToDescribe, now},
     config::Settings,
@@ -193,9 +200,9 @@ impl Reader {
     }
 
     async fn describe(&self, dataset: &ToDescribe) -> Result<(), ReadError> {
-        let files = self.catalog.files_to_read(dataset.uuid).await?;
-        let (storage, to, settings) = (self.storage.clone(), *dataset, self.settings.now());
-        let description = blocking(move || describe(storage.layout(), &to, &files, &settings.privacy)).await??;
+        let (storage, to, settings, mut files) = (self.storage.clone(), *dataset, self.settings.now(), FileFacts::default());
+        self.catalog.visit_files_to_read(dataset.uuid, |file| files.add(&file, &settings.privacy)).await?;
+        let description = blocking(move || describe(storage.layout(), &to, files)).await??;
         let device = self.catalog.describe(dataset.uuid, &description).await?;
         self.touched.lock().unwrap_or_else(PoisonError::into_inner).extend(device);
         Ok(())
