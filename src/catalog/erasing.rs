@@ -7,13 +7,20 @@ use sqlx::{QueryBuilder, Row, SqliteConnection};
 
 use super::{
     Catalog, CatalogError, FileRow, FileState, arrivals,
-    columns::{LISTED_AT_ONCE, parsed, push_list, to_i64},
+    columns::{LISTED_AT_ONCE, collected, parsed, push_list, to_i64, to_u64},
     now, words,
 };
-use crate::ids::{DatasetId, DeviceId};
+use crate::ids::{DatasetId, DeviceId, FileId};
 
 /// Everything that goes with a dataset, also what is in quarantine; what came behind its end stays there.
-const ITS_FILES: &str = "SELECT * FROM files WHERE dataset = $1 AND (held IS NULL OR held <> 'erased')";
+const ITS_FILES: &str = "SELECT id FROM files WHERE dataset = $1 AND (held IS NULL OR held <> 'erased')";
+
+/// The same in the order of the evidence, a page at a time. No index has this order, and SQLite keeps no more than a page to sort it.
+const EVIDENCE: &str = "SELECT id, sha256, size, COALESCE(stored_name, sent_name) AS name FROM files \
+     WHERE dataset = $1 AND (held IS NULL OR held <> 'erased') AND (sha256, COALESCE(stored_name, sent_name), id) > ($2, $3, $4) \
+     ORDER BY sha256, COALESCE(stored_name, sent_name), id LIMIT $5";
+/// Files of one page of evidence: at most 6 MiB.
+const EVIDENCE_PAGE: usize = 5000;
 
 /// Its run came: what is missing before the next one is known to be.
 const SETTLE_ITS_RUN: &str = "INSERT INTO settled (kind, subject, at, who) SELECT 'skipped', n.uuid, $2, '' \
@@ -22,13 +29,33 @@ const SETTLE_ITS_RUN: &str = "INSERT INTO settled (kind, subject, at, who) SELEC
      WHERE d.uuid = $1 ORDER BY n.started_at, n.run_number, n.uuid LIMIT 1 ON CONFLICT DO NOTHING";
 
 impl Catalog {
-    /// Every file that goes with a dataset, however far it has come.
+    /// Every file that goes with a dataset, however far it has come, by its id: 16 bytes each.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn files_to_erase(&self, dataset: DatasetId) -> Result<Vec<FileRow>, CatalogError> {
-        let rows = sqlx::query(ITS_FILES).bind(dataset.to_string()).fetch_all(&self.read).await?;
-        Ok(rows.iter().map(FileRow::read).collect::<Result<_, _>>()?)
+    pub async fn files_to_erase(&self, dataset: DatasetId) -> Result<Vec<FileId>, CatalogError> {
+        Ok(collected(sqlx::query(ITS_FILES).bind(dataset.to_string()).fetch(&self.read), |row| parsed(row, "id")).await?)
+    }
+
+    /// Shows `see` SHA-256, size and name of the same files, in the order of these. The name is the one in the folder; of a file in
+    /// quarantine, the one as sent. Only a page of them is in memory.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn visit_evidence(&self, dataset: DatasetId, mut see: impl FnMut(&str, u64, &str)) -> Result<(), CatalogError> {
+        let mut last = [String::new(), String::new(), String::new()];
+        loop {
+            let [sha256, name, id] = &last;
+            let page = sqlx::query(EVIDENCE).bind(dataset.to_string()).bind(sha256).bind(name).bind(id);
+            let rows = page.bind(to_i64(EVIDENCE_PAGE as u64)).fetch_all(&self.read).await?;
+            for row in &rows {
+                see(row.try_get("sha256")?, to_u64(row.try_get("size")?), row.try_get("name")?);
+            }
+            match rows.last().filter(|_| rows.len() == EVIDENCE_PAGE) {
+                Some(row) => last = [row.try_get("sha256")?, row.try_get("name")?, row.try_get("id")?],
+                None => return Ok(()),
+            }
+        }
     }
 
     /// Those of the datasets that are more than a stub.

@@ -32,7 +32,7 @@ pub enum What {
         files: u64,
         /// Their bytes.
         bytes: u64,
-        /// Which they were: see [`digest_of`].
+        /// Which they were: see [`Evidence`].
         digest: String,
     },
     /// A device was shut out.
@@ -73,12 +73,28 @@ fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(deserializer: D) 
     String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }
 
-/// SHA-256 in hexadecimal over which files a dataset had (SHA-256 in hexadecimal, size, name), in whatever order they come: whoever
-/// has the files still can show that they were these, and nobody learns a name from it.
-pub fn digest_of<'a>(files: impl IntoIterator<Item = (&'a str, u64, &'a str)>) -> String {
-    let mut lines: Vec<_> = files.into_iter().map(|(sha256, size, name)| format!("{sha256} {size} {name}\n")).collect();
-    lines.sort_unstable();
-    hex(&Sha256::digest(lines.concat()))
+/// The evidence of which files a dataset had: a SHA-256 over one line for each. A person who still has the files can show that they
+/// were these, and nobody learns a name from it.
+#[derive(Debug, Clone, Default)]
+pub struct Evidence {
+    digest: Sha256,
+    files: u64,
+    bytes: u64,
+}
+
+impl Evidence {
+    /// Adds a file. Files are added in the order of SHA-256 (in hexadecimal) and name.
+    pub fn add(&mut self, sha256: &str, size: u64, name: &str) {
+        self.digest.update(format!("{sha256} {size} {name}\n"));
+        self.files += 1;
+        self.bytes += size;
+    }
+
+    /// What the ledger says of the dataset.
+    #[must_use]
+    pub fn of_erased(self, dataset: DatasetId) -> What {
+        What::DatasetErased { dataset, files: self.files, bytes: self.bytes, digest: hex(&self.digest.finalize()) }
+    }
 }
 
 /// A line as it stands in the file.
@@ -160,10 +176,12 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_is_of_the_files_and_not_of_their_order() {
-        let (one, two) = (("aa", 10, "acc.csv"), ("bb", 2, "größe.csv"));
-        assert_eq!(digest_of([one, two]), digest_of([two, one]));
-        assert_eq!(digest_of([one, two]), hex(&Sha256::digest("aa 10 acc.csv\nbb 2 größe.csv\n")));
-        assert_ne!(digest_of([one]), digest_of([one, two]));
+    fn evidence_is_the_digest_of_a_line_for_each_file() {
+        let dataset = DatasetId::random();
+        let mut evidence = Evidence::default();
+        evidence.add("aa", 10, "acc.csv");
+        evidence.add("bb", 2, "größe.csv");
+        let digest = hex(&Sha256::digest("aa 10 acc.csv\nbb 2 größe.csv\n"));
+        assert_eq!(evidence.of_erased(dataset), What::DatasetErased { dataset, files: 2, bytes: 12, digest });
     }
 }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use self::entry::Chain;
-pub use self::entry::{Entry, What, digest_of};
+pub use self::entry::{Entry, Evidence, What};
 use crate::{
     ids::{DatasetId, DeviceId},
     storage::Disk,

@@ -108,7 +108,7 @@ fn entry(what: What) -> Entry {
 }
 
 fn erased(number: u128) -> Entry {
-    entry(What::DatasetErased { dataset: dataset(number), files: 1, bytes: 2, digest: digest_of([]) })
+    entry(Evidence::default().of_erased(dataset(number)))
 }
 
 fn revoked(number: u8, generation: u32) -> Entry {

@@ -8,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 use super::{Recordings, TrashError};
 use crate::{
     audit::{Action, Audit},
-    catalog::{CatalogError, Dataset, FileRow, Whereabouts, now},
+    catalog::{CatalogError, Dataset, now},
     ids::DatasetId,
-    ledger::{Entry, What, digest_of},
+    ledger::{Entry, Evidence},
     roller::RollError,
     storage::{apart, blocking},
 };
@@ -131,8 +131,9 @@ impl Recordings {
             Ok(found) => found,
         };
         let by = found.deleted.as_ref().and_then(|(_, by)| who(&found, by)).ok_or(EraseError::NotInTrash)?;
-        let files = self.catalog.files_to_erase(dataset).await?;
-        let (ledger, entry) = (self.shelves.ledger.clone(), Entry { at: now(), by, what: evidence(dataset, &files) });
+        let mut evidence = Evidence::default();
+        self.catalog.visit_evidence(dataset, |sha256, size, name| evidence.add(sha256, size, name)).await?;
+        let (ledger, entry) = (self.shelves.ledger.clone(), Entry { at: now(), by, what: evidence.of_erased(dataset) });
         // Uploads wait at the gate meanwhile, each on a thread that may block.
         apart(move || ledger.append(&entry)).await?.map_err(EraseError::Ledger)
     }
@@ -140,7 +141,7 @@ impl Recordings {
     /// Removes from disk and catalog what the ledger says is erased. It may be done again, and goes on then.
     async fn finish_erasing(&self, dataset: DatasetId, by: &str, audit: &Audit) -> Result<(), EraseError> {
         self.roller.withdraw(dataset).await?;
-        let files: Vec<_> = self.catalog.files_to_erase(dataset).await?.iter().map(|file| file.id).collect();
+        let files = self.catalog.files_to_erase(dataset).await?;
         let (storage, count) = (self.shelves.storage.clone(), files.len());
         blocking(move || storage.erase(dataset, &files)).await??;
         if self.reader.erase(dataset).await? {
@@ -157,19 +158,5 @@ fn report(dataset: DatasetId, erased: &Result<(), EraseError>) {
         && !matches!(error, EraseError::NotInTrash)
     {
         tracing::error!(%dataset, %error, "a recording could not be erased; this is tried again within an hour");
-    }
-}
-
-/// What shows later which files these were.
-fn evidence(dataset: DatasetId, files: &[FileRow]) -> What {
-    let digest = digest_of(files.iter().map(|file| (file.sha256.as_str(), file.size, name_of(file))));
-    What::DatasetErased { dataset, files: files.len() as u64, bytes: files.iter().map(|file| file.size).sum(), digest }
-}
-
-/// As it stands in the folder and in the zip's list; of what was in quarantine, as it was sent.
-fn name_of(file: &FileRow) -> &str {
-    match &file.whereabouts {
-        Whereabouts::Dataset(name) => name.as_str(),
-        Whereabouts::Quarantine(_) => &file.sent_name,
     }
 }

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use wearhouse::{
-    ledger::{Entry, Ledger, What, digest_of},
+    ledger::{Entry, Ledger, What},
     storage::RealDisk,
 };
 
@@ -54,8 +54,9 @@ async fn device(researcher: &Researcher) -> [u64; 3] {
 /// Files of [`recording`], as the evidence has them.
 fn digest() -> String {
     let files = [("acc.csv", "1"), ("acc~2.csv", "22"), ("m.tflite", "333"), ("secret name.exe", "4444")];
-    let files = files.map(|(name, bytes)| (sha256(bytes.as_bytes()), bytes.len() as u64, name));
-    digest_of(files.iter().map(|(sha256, size, name)| (sha256.as_str(), *size, *name)))
+    let mut lines = files.map(|(name, bytes)| format!("{} {} {name}\n", sha256(bytes.as_bytes()), bytes.len()));
+    lines.sort();
+    sha256(lines.concat().as_bytes())
 }
 
 #[tokio::test]
