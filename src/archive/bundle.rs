@@ -19,38 +19,56 @@ const STORED: u16 = 0;
 /// A file that its owner may write and everybody may read.
 const MODE: u32 = 0o100_644;
 
+/// The directory is handed on in pieces of about this size.
+const PIECE: usize = 64 << 10;
+
 /// The layout of one zip: for each entry a header and then its bytes, and the directory behind the last one.
-#[derive(Debug, Clone)]
+///
+/// The directory at the end names every entry again, so all of them are kept while the zip is sent, in a compact form: the bytes of
+/// the name and 24 more. 200,000 files of a dataset's folder take 27 MB with names as the field app's, 52 MB with the longest.
+#[derive(Debug, Clone, Default)]
 pub struct Bundle {
-    entries: Vec<Entry>,
-    offsets: Vec<u64>,
+    /// The names, one directly after the other.
+    names: String,
+    entries: Vec<CompactEntry>,
+    directory_len: u64,
     directory_at: u64,
-    len: u64,
+}
+
+/// An entry without its name.
+#[derive(Debug, Clone, Copy)]
+struct CompactEntry {
+    size: u64,
+    modified: i64,
+    crc32: u32,
+    name_len: u16,
 }
 
 impl Bundle {
-    /// Lays out entries, in their order. No two may have one name; a folder is what stands before a `/` in a name.
+    /// Lays out an entry after the last one. No two may have one name; a folder is what stands before a `/` in a name.
     ///
     /// # Panics
-    /// If a name is longer than 65,535 bytes, which a zip cannot hold.
-    #[must_use]
-    pub fn new(entries: Vec<Entry>) -> Self {
-        debug_assert!(are_unique(&entries), "two entries of one name");
-        assert!(entries.iter().all(|entry| entry.name.len() <= MAX16), "a name is too long for a zip");
-        let (mut offsets, mut at, mut directory) = (Vec::with_capacity(entries.len()), 0, 0);
-        for entry in &entries {
-            offsets.push(at);
-            directory += central_header(entry, at).len() as u64;
-            at += local_header(entry).len() as u64 + entry.size;
-        }
-        let end = end_records(entries.len(), directory, at).len() as u64;
-        Self { entries, offsets, directory_at: at, len: at + directory + end }
+    /// If the name is longer than 65,535 bytes, which a zip cannot hold.
+    pub fn push(&mut self, entry: &Entry) {
+        debug_assert!(self.last_name() != Some(&entry.name), "two entries of one name");
+        assert!(entry.name.len() <= MAX16, "a name is too long for a zip");
+        self.directory_len += central_header(entry, self.directory_at).len() as u64;
+        self.directory_at += local_header(entry).len() as u64 + entry.size;
+        self.names.push_str(&entry.name);
+        let Entry { size, crc32, modified, .. } = *entry;
+        self.entries.push(CompactEntry { size, modified, crc32, name_len: short(entry.name.len()) });
     }
 
     /// Bytes of the whole zip.
     #[must_use]
     pub fn len(&self) -> u64 {
-        self.len
+        self.directory_at + self.directory_len + self.end().len() as u64
+    }
+
+    /// Number of entries.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.entries.len()
     }
 
     /// Whether there is no entry. The zip of none is one, too: its end.
@@ -60,24 +78,50 @@ impl Bundle {
     }
 
     /// The header of each entry, behind which exactly `size` bytes of it must follow.
-    pub fn parts(&self) -> impl Iterator<Item = (Vec<u8>, &Entry)> {
-        self.entries.iter().map(|entry| (local_header(entry), entry))
+    pub fn parts(&self) -> impl Iterator<Item = (Vec<u8>, Entry)> {
+        self.entries().map(|entry| (local_header(&entry), entry))
     }
 
-    /// What follows the last entry: the directory and the end of the zip.
-    #[must_use]
-    pub fn directory(&self) -> Vec<u8> {
-        let headers = self.entries.iter().zip(&self.offsets).flat_map(|(entry, &at)| central_header(entry, at));
-        let mut directory: Vec<u8> = headers.collect();
-        let end = end_records(self.entries.len(), directory.len() as u64, self.directory_at);
-        directory.extend(end);
-        directory
+    /// What follows the last entry, piece by piece: the directory and the end of the zip.
+    pub fn directory(&self) -> impl Iterator<Item = Vec<u8>> {
+        let (mut entries, mut at, mut end) = (self.entries(), 0, Some(self.end()));
+        std::iter::from_fn(move || {
+            let mut piece = Vec::new();
+            while piece.len() < PIECE
+                && let Some(entry) = entries.next()
+            {
+                piece.extend(central_header(&entry, at));
+                at += local_header(&entry).len() as u64 + entry.size;
+            }
+            if piece.is_empty() { end.take() } else { Some(piece) }
+        })
+    }
+
+    fn entries(&self) -> impl Iterator<Item = Entry> {
+        let mut names = self.names.as_str();
+        self.entries.iter().map(move |&CompactEntry { size, modified, crc32, name_len }| {
+            let (name, rest) = names.split_at(name_len.into());
+            names = rest;
+            Entry { name: name.to_owned(), size, crc32, modified }
+        })
+    }
+
+    fn last_name(&self) -> Option<&str> {
+        let last = self.entries.last()?;
+        Some(&self.names[self.names.len() - usize::from(last.name_len)..])
+    }
+
+    fn end(&self) -> Vec<u8> {
+        end_records(self.entries.len(), self.directory_len, self.directory_at)
     }
 }
 
-fn are_unique(entries: &[Entry]) -> bool {
-    let mut names = std::collections::HashSet::new();
-    entries.iter().all(|entry| names.insert(&entry.name))
+impl<'a> FromIterator<&'a Entry> for Bundle {
+    fn from_iter<I: IntoIterator<Item = &'a Entry>>(entries: I) -> Self {
+        let mut bundle = Self::default();
+        entries.into_iter().for_each(|entry| bundle.push(entry));
+        bundle
+    }
 }
 
 /// 4.3.7. Where the size is too large, both sizes must stand in the zip64 field (4.5.3).
@@ -186,6 +230,10 @@ mod tests {
         name.bytes().cycle().take(name.len() * 3).collect()
     }
 
+    fn bundle_of(entries: impl IntoIterator<Item = Entry>) -> Bundle {
+        entries.into_iter().collect::<Vec<_>>().iter().collect()
+    }
+
     /// The whole zip, whose entries hold what their names say.
     fn written(bundle: &Bundle) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -193,14 +241,14 @@ mod tests {
             bytes.extend(header);
             bytes.extend(content(&entry.name));
         }
-        bytes.extend(bundle.directory());
+        bytes.extend(bundle.directory().flatten());
         bytes
     }
 
     #[test]
     fn what_is_bundled_reads_back_and_is_as_long_as_was_said() {
         let names = ["kitchen_7/acc.csv", "kitchen_7/metaInfo.json", "garden_8/acc.csv", "größe 東京 🕐/ü~2.zip"];
-        let bundle = Bundle::new(names.iter().map(|name| entry(name, &content(name))).collect());
+        let bundle = bundle_of(names.iter().map(|name| entry(name, &content(name))));
         let bytes = written(&bundle);
         assert_eq!(bytes.len() as u64, bundle.len());
         let mut archive = ZipArchive::new(Cursor::new(bytes)).expect("a zip");
@@ -217,16 +265,15 @@ mod tests {
 
     #[test]
     fn a_bundle_of_nothing_is_a_zip() {
-        let bundle = Bundle::new(Vec::new());
+        let bundle = Bundle::default();
         assert!(bundle.is_empty() && bundle.len() == 22);
-        assert!(ZipArchive::new(Cursor::new(bundle.directory())).expect("a zip").is_empty());
+        assert!(ZipArchive::new(Cursor::new(bundle.directory().flatten().collect::<Vec<_>>())).expect("a zip").is_empty());
     }
 
     #[test]
     fn as_many_entries_as_a_zip_could_not_count_once_are_all_there() {
         for count in [65_534, 65_535, 70_000] {
-            let bundle =
-                Bundle::new((0..count).map(|number| entry(&format!("{number}.csv"), &content(&format!("{number}.csv")))).collect());
+            let bundle = bundle_of((0..count).map(|number| entry(&format!("{number}.csv"), &content(&format!("{number}.csv")))));
             let bytes = written(&bundle);
             assert_eq!(bytes.len() as u64, bundle.len());
             let has_zip64_end = bytes[bytes.len() - 42..bytes.len() - 38] == [b'P', b'K', 6, 7];
@@ -241,7 +288,7 @@ mod tests {
 
     /// A zip of one large entry, of which only the headers are written, and a small one behind it.
     fn sparse(large: u64) -> (File, Bundle) {
-        let bundle = Bundle::new(vec![Entry { size: large, ..entry("large.mkv", b"") }, entry("b.csv", b"small")]);
+        let bundle = bundle_of([Entry { size: large, ..entry("large.mkv", b"") }, entry("b.csv", b"small")]);
         let mut file = tempfile::tempfile().expect("a file");
         for ((header, entry), bytes) in bundle.parts().zip([&b""[..], b"small"]) {
             file.write_all(&header).expect("written");
@@ -249,7 +296,7 @@ mod tests {
             let ahead = i64::try_from(entry.size).expect("small enough") - i64::try_from(bytes.len()).expect("small");
             file.seek(SeekFrom::Current(ahead)).expect("seekable");
         }
-        file.write_all(&bundle.directory()).expect("written");
+        bundle.directory().for_each(|piece| file.write_all(&piece).expect("written"));
         (file, bundle)
     }
 
@@ -285,6 +332,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "two entries of one name")]
     fn two_entries_of_one_name_are_a_mistake_of_the_caller() {
-        drop(Bundle::new(vec![entry("a", b""), entry("a", b"")]));
+        drop(bundle_of([entry("a", b""), entry("a", b"")]));
     }
 }

@@ -34,6 +34,13 @@ impl Entry {
         }
     }
 
+    /// The name under which the file with this name in the zip is stored: what [`Entry::name_of`] was given.
+    #[must_use]
+    pub fn stored_name(name_in_zip: &str) -> FileName {
+        let model = name_in_zip.strip_prefix(Kind::Model.folder()).and_then(|rest| rest.strip_prefix('/'));
+        FileName::from_catalog(model.unwrap_or(name_in_zip).to_owned())
+    }
+
     pub(super) fn options(&self) -> SimpleFileOptions {
         let options =
             SimpleFileOptions::default().last_modified_time(dos_time(self.modified)).unix_permissions(0o644).large_file(self.size >= LARGE);
@@ -55,4 +62,17 @@ pub(super) fn dos_time(millis: i64) -> DateTime {
             DateTime::from_date_and_time(at.year().try_into().ok()?, month, day, hour, minute, second).ok()
         })
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stored_name_is_found_again_from_the_name_in_the_zip() {
+        for name in ["acc.csv", "tf_models", "m.tflite", "tf_models.onnx"] {
+            let name = FileName::from_sent(name);
+            assert_eq!(Entry::stored_name(&Entry::name_of(&name)), name);
+        }
+    }
 }

@@ -4,10 +4,7 @@
 mod bundle;
 mod entry;
 
-use std::{
-    collections::HashMap,
-    io::{self, Read, Seek, Write},
-};
+use std::io::{self, Read, Seek, Write};
 
 use zip::{ZipArchive, ZipWriter, result::ZipError};
 
@@ -41,33 +38,27 @@ pub enum ArchiveError {
 pub struct Last<R> {
     archive: ZipArchive<R>,
     size: u64,
-    held: HashMap<String, (u64, u32)>,
 }
 
 impl<R: Read + Seek> Last<R> {
     /// Reads the directory of a published generation of `size` bytes. `None` if it is no zip: then it is made anew.
     pub fn read(generation: R, size: u64) -> Option<Self> {
-        let archive = ZipArchive::new(generation).ok()?;
-        let held = (0..archive.len())
-            .map(|index| {
-                let entry = archive.by_index_data(index).ok()?;
-                Some((entry.name().ok()?.into_owned(), (entry.size(), entry.crc32())))
-            })
-            .collect::<Option<_>>()?;
-        Some(Self { archive, size, held })
+        Some(Self { archive: ZipArchive::new(generation).ok()?, size })
     }
 
     /// Whether everything in it is still wanted, as it is.
     #[must_use]
     pub fn is_part_of(&self, wanted: &[Entry]) -> bool {
         let matching = wanted.iter().filter(|entry| self.holds(entry)).count();
-        matching == self.held.len()
+        matching == self.archive.len()
     }
 
     /// Whether it holds an entry with these bytes.
     #[must_use]
     pub fn holds(&self, entry: &Entry) -> bool {
-        self.held.get(&entry.name) == Some(&(entry.size, entry.crc32))
+        // Names are written as UTF-8, so their bytes are found without a look at all of them.
+        let found = self.archive.index_for_name_raw(entry.name.as_bytes()).and_then(|index| self.archive.by_index_data(index).ok());
+        found.is_some_and(|found| (found.size(), found.crc32()) == (entry.size, entry.crc32))
     }
 }
 
@@ -120,7 +111,7 @@ fn copy_checked(file: &mut impl Read, writer: &mut impl Write, entry: &Entry) ->
 
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
+    use std::{collections::HashMap, io::Cursor};
 
     use super::*;
 

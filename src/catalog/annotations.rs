@@ -3,7 +3,7 @@
 use sqlx::{QueryBuilder, Row, Sqlite, Transaction};
 
 use super::{
-    Catalog, CatalogError, Millis, Verdict, Wearer, Zippable,
+    Catalog, CatalogError, Millis, READ_ME, Verdict, Wearer, Zippable,
     columns::{LISTED_AT_ONCE, parsed, push_list},
     spans::wearer,
 };
@@ -64,7 +64,7 @@ impl Catalog {
         }
         let text = parts.join("\n\n") + "\n";
         let (size, crc32) = (text.len() as u64, crc32fast::hash(text.as_bytes()));
-        Ok(Some(Zippable { name: FileName::from_catalog("README.md".to_owned()), text: Some(text), size, crc32, received_at }))
+        Ok(Some(Zippable { name: FileName::from_catalog(READ_ME.to_owned()), text: Some(text), size, crc32, received_at }))
     }
 
     /// Gives a dataset its title and description, unless somebody has edited it since `revision`. Its zip then lags behind,

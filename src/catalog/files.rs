@@ -1,10 +1,12 @@
 //! Files: looked up, renamed, forgotten, lost.
 
+use std::collections::HashSet;
+
 use futures_util::TryStreamExt;
 use sqlx::{QueryBuilder, Row, sqlite::SqliteRow};
 
 use super::{
-    Catalog, CatalogError, FileRow, Millis, Whereabouts,
+    Catalog, CatalogError, FileRow, FileState, Millis, Whereabouts,
     columns::{parsed, push_list, to_crc32, to_i64, to_u64},
     datasets,
     record::{remove_row, reserve_name},
@@ -13,6 +15,17 @@ use crate::{
     config::Sight,
     ids::{DatasetId, FileId, FileName},
 };
+
+const PAGE: &str = "SELECT * FROM files WHERE dataset = $1 AND folded_name > $2 AND held IS NULL AND state IN ('placed', 'lost') \
+     AND stored_name IS NOT NULL ORDER BY folded_name";
+
+const NAMES_AND_STATES: &str =
+    "SELECT stored_name, state FROM files WHERE dataset = $1 AND held IS NULL AND state IN ('placed', 'lost') AND stored_name IS NOT NULL";
+
+const UNSETTLED: &str = "SELECT * FROM files WHERE state IN ('placing', 'discarding') LIMIT $1";
+
+/// The name in a zip of what people wrote about its dataset; no file has it.
+pub const READ_ME: &str = "README.md";
 
 /// What a zip needs to know of a file.
 #[derive(Debug, Clone)]
@@ -39,40 +52,76 @@ impl Catalog {
         Ok(row.as_ref().map(FileRow::read).transpose()?)
     }
 
-    /// The files of a dataset that are not in quarantine, by name, those that are lost included.
+    /// A page of the files of a dataset that are not in quarantine, by name, those that are lost included: the first `most` of
+    /// those with a name after `after` that may be seen.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn files(&self, dataset: DatasetId) -> Result<Vec<FileRow>, CatalogError> {
-        let rows =
-            sqlx::query("SELECT * FROM files WHERE dataset = $1 AND held IS NULL AND state IN ('placed', 'lost') ORDER BY folded_name")
-                .bind(dataset.to_string())
-                .fetch_all(&self.read)
-                .await?;
-        Ok(rows.iter().map(FileRow::read).collect::<Result<_, _>>()?)
+    pub async fn files(
+        &self,
+        dataset: DatasetId,
+        after: Option<&FileName>,
+        most: u32,
+        sight: &Sight,
+    ) -> Result<Vec<FileRow>, CatalogError> {
+        let after = after.map(FileName::folded).unwrap_or_default();
+        let mut rows = sqlx::query(PAGE).bind(dataset.to_string()).bind(after).fetch(&self.read);
+        let mut found = Vec::new();
+        // Which names a pattern matches is no question for SQL, so each name is looked at.
+        while found.len() < most as usize
+            && let Some(row) = rows.try_next().await?
+        {
+            if sight.sees(&FileName::from_catalog(row.try_get("stored_name")?)) {
+                found.push(FileRow::read(&row)?);
+            }
+        }
+        Ok(found)
     }
 
-    /// The files that a zip of a dataset is to hold, by name: those that everybody who gets the zip may see, and behind them what
-    /// people wrote of it. There may be tens of thousands: no more is asked of each than is needed.
+    /// Shows `see` name and state of each file of a dataset that is not in quarantine. Only one of them is in memory.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn files_to_zip(&self, dataset: DatasetId, sight: &Sight) -> Result<Vec<Zippable>, CatalogError> {
+    pub async fn visit_files(&self, dataset: DatasetId, mut see: impl FnMut(&FileName, FileState)) -> Result<(), CatalogError> {
+        let mut rows = sqlx::query(NAMES_AND_STATES).bind(dataset.to_string()).fetch(&self.read);
+        while let Some(row) = rows.try_next().await? {
+            see(&FileName::from_catalog(row.try_get("stored_name")?), FileState::from_text(row.try_get("state")?));
+        }
+        Ok(())
+    }
+
+    /// Whether a dataset has a file of this name that is not in quarantine.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn has_file(&self, dataset: DatasetId, name: &FileName) -> Result<bool, CatalogError> {
+        let query = "SELECT 1 FROM files WHERE dataset = $1 AND folded_name = $2 AND stored_name = $3 AND held IS NULL \
+             AND state IN ('placed', 'lost')";
+        let found = sqlx::query(query).bind(dataset.to_string()).bind(name.folded()).bind(name.as_str());
+        Ok(found.fetch_optional(&self.read).await?.is_some())
+    }
+
+    /// Shows `see` the files that a zip of a dataset is to hold, by name: those that everybody who gets the zip may see, and after
+    /// them what people wrote about the dataset. Only one of them is in memory, and no more is asked of each than is needed.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn visit_files_to_zip(&self, dataset: DatasetId, sight: &Sight, mut see: impl FnMut(Zippable)) -> Result<(), CatalogError> {
         let query = "SELECT stored_name, size, crc32, received_at FROM files \
                      WHERE dataset = $1 AND held IS NULL AND state = 'placed' AND stored_name IS NOT NULL ORDER BY folded_name";
-        let rows = sqlx::query_as::<_, (String, i64, i64, Millis)>(query).bind(dataset.to_string()).fetch_all(&self.read).await?;
-        let zippable = |(name, size, crc32, received_at)| Zippable {
-            name: FileName::from_catalog(name),
-            text: None,
-            size: to_u64(size),
-            crc32: to_crc32(crc32),
-            received_at,
-        };
-        let mut files: Vec<_> = rows.into_iter().map(zippable).filter(|file| sight.sees(&file.name)).collect();
-        if !files.is_empty() {
-            files.extend(self.read_me(dataset).await?);
+        let mut rows = sqlx::query_as::<_, (String, i64, i64, Millis)>(query).bind(dataset.to_string()).fetch(&self.read);
+        let mut is_empty = true;
+        while let Some((name, size, crc32, received_at)) = rows.try_next().await? {
+            let name = FileName::from_catalog(name);
+            if sight.sees(&name) {
+                is_empty = false;
+                see(Zippable { name, text: None, size: to_u64(size), crc32: to_crc32(crc32), received_at });
+            }
         }
-        Ok(files)
+        if !is_empty && let Some(read_me) = self.read_me(dataset).await? {
+            see(read_me);
+        }
+        Ok(())
     }
 
     /// One file of each of some datasets that have any that may be in a zip: mostly that is enough to know whether there is a zip.
@@ -106,12 +155,12 @@ impl Catalog {
         Ok(false)
     }
 
-    /// The files whose way into or out of the house was interrupted.
+    /// The files whose way into or out of the house was interrupted, at most `most`.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn unsettled(&self) -> Result<Vec<FileRow>, CatalogError> {
-        let rows = sqlx::query("SELECT * FROM files WHERE state IN ('placing', 'discarding')").fetch_all(&self.write).await?;
+    pub async fn unsettled(&self, most: u32) -> Result<Vec<FileRow>, CatalogError> {
+        let rows = sqlx::query(UNSETTLED).bind(most).fetch_all(&self.write).await?;
         Ok(rows.iter().map(FileRow::read).collect::<Result<_, _>>()?)
     }
 
@@ -158,12 +207,25 @@ impl Catalog {
         Ok(tx.commit().await?)
     }
 
-    /// Every file that is on the disk, or was.
+    /// Shows `see` every file that is on the disk, or was. Only one of them is in memory.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn all_settled(&self) -> Result<Vec<FileRow>, CatalogError> {
-        let rows = sqlx::query("SELECT * FROM files WHERE state IN ('placed', 'lost')").fetch_all(&self.read).await?;
-        Ok(rows.iter().map(FileRow::read).collect::<Result<_, _>>()?)
+    pub async fn visit_settled(&self, mut see: impl FnMut(FileRow)) -> Result<(), CatalogError> {
+        let mut rows = sqlx::query("SELECT * FROM files WHERE state IN ('placed', 'lost')").fetch(&self.read);
+        while let Some(row) = rows.try_next().await? {
+            see(FileRow::read(&row)?);
+        }
+        Ok(())
+    }
+
+    /// The stored names of a dataset's files, however far each has come.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn stored_names(&self, dataset: DatasetId) -> Result<HashSet<FileName>, CatalogError> {
+        let query = "SELECT stored_name FROM files WHERE dataset = $1 AND held IS NULL AND stored_name IS NOT NULL";
+        let names = sqlx::query_scalar(query).bind(dataset.to_string()).fetch(&self.read);
+        Ok(names.map_ok(FileName::from_catalog).try_collect().await?)
     }
 }

@@ -70,7 +70,7 @@ pub use datasets::{Dataset, Notes, Run, Verdict, ZipState};
 pub use describe::{Brought, Description, ToDescribe};
 pub use devices::{Device, DeviceFilter, DeviceKey, DeviceMeta, DeviceNotes};
 pub use error::{CatalogError, RecordError};
-pub use files::Zippable;
+pub use files::{READ_ME, Zippable};
 pub use listing::{Choices, DatasetFilter, PageKey, Sort, Wearer};
 pub use models::{Model, ModelNotes, Removed};
 pub use offers::Offer;

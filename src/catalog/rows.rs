@@ -72,7 +72,7 @@ pub enum FileState {
 }
 
 impl FileState {
-    fn from_text(text: &str) -> Self {
+    pub(super) fn from_text(text: &str) -> Self {
         match text {
             "placed" => Self::Placed,
             "discarding" => Self::Discarding,
@@ -153,6 +153,15 @@ pub(super) type RecordAnswer = Result<Vec<Recorded>, RecordError>;
 pub(super) type IssueAnswer = Result<(), RecordError>;
 
 impl FileRow {
+    /// The name under which it is stored; none in quarantine.
+    #[must_use]
+    pub fn stored_name(&self) -> Option<&FileName> {
+        match &self.whereabouts {
+            Whereabouts::Dataset(name) => Some(name),
+            Whereabouts::Quarantine(_) => None,
+        }
+    }
+
     pub(super) fn read(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         let held: Option<String> = row.try_get("held")?;
         let stored: Option<String> = row.try_get("stored_name")?;

@@ -7,6 +7,7 @@ use hyper::{
     body::Incoming,
     header::{AUTHORIZATION, HeaderValue},
 };
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::time::sleep;
 
@@ -44,10 +45,13 @@ struct OpenRequest {
     granted_at: Option<serde_json::Value>,
 }
 
-/// A dataset as the server describes it.
+/// A dataset as the server describes it, with a page of its files.
 #[derive(Deserialize, Default)]
 pub(super) struct Dataset {
     pub(super) file_list: Vec<Held>,
+    /// The key of the next page.
+    #[serde(default)]
+    next: Option<String>,
 }
 
 /// A file that the server holds.
@@ -88,10 +92,20 @@ impl Desk {
         Ok(())
     }
 
-    /// What the server says that it holds of a dataset. Nothing, where it knows of none.
+    /// What the server says that it holds of a dataset, with all its files. Nothing, where it knows of none.
     pub(super) async fn dataset(&mut self, uuid: &str) -> Result<Dataset, FleetError> {
-        let answer = self.ask(Method::GET, &format!("/api/v1/datasets/{uuid}")).await?;
-        if answer.status == StatusCode::NOT_FOUND { Ok(Dataset::default()) } else { read(&answer) }
+        let mut whole = Dataset::default();
+        let mut path = format!("/api/v1/datasets/{uuid}");
+        loop {
+            let answer = self.ask(Method::GET, &path).await?;
+            if answer.status == StatusCode::NOT_FOUND {
+                return Ok(Dataset::default());
+            }
+            let page: Dataset = read(&answer)?;
+            whole.file_list.extend(page.file_list);
+            let Some(after) = page.next else { return Ok(whole) };
+            path = format!("/api/v1/datasets/{uuid}?after={}", utf8_percent_encode(&after, NON_ALPHANUMERIC));
+        }
     }
 
     /// The zip of a dataset; none where there is none. One that is being made is waited for.

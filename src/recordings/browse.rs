@@ -8,11 +8,9 @@ use std::{
 
 use super::Recordings;
 use crate::{
-    catalog::{
-        Arrivals, CatalogError, Choices, Counts, Dataset, DatasetFilter, FileRow, FileState, Millis, PageKey, Sort, Texts, Whereabouts,
-    },
+    catalog::{Arrivals, CatalogError, Choices, Counts, Dataset, DatasetFilter, FileRow, FileState, Millis, PageKey, Sort, Texts},
     config::{Role, Sight},
-    ids::{DatasetId, ParticipantId, Tag},
+    ids::{DatasetId, FileName, ParticipantId, Tag},
     runs::is_meta_info,
 };
 
@@ -36,7 +34,7 @@ pub struct Listed {
     pub tags: Vec<Tag>,
 }
 
-/// A dataset with everything in it that somebody may see.
+/// A dataset with what is in it, as far as a person of a role may see it.
 #[derive(Debug, Clone)]
 pub struct Contents {
     /// The dataset.
@@ -45,16 +43,46 @@ pub struct Contents {
     pub tags: Vec<Tag>,
     /// Its description and `metaInfo`.
     pub texts: Texts,
-    /// Its files, by name.
+    /// A page of its files, by name.
     pub files: Vec<FileRow>,
-    /// How many more it has, which are kept from whoever asks: they may hold a voice or a picture.
-    pub kept_back: usize,
-    /// How many of its files zips leave out for that reason, whoever asks.
-    pub left_out: usize,
-    /// Whether there is anything that its zip is to hold.
-    pub has_zip: bool,
+    /// All its files, in numbers.
+    pub counts: FileCounts,
     /// The published zip, if there is one: its size in bytes, and when it was made.
     pub zip: Option<(u64, SystemTime)>,
+}
+
+/// The files of a dataset in numbers, those in quarantine not counted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FileCounts {
+    /// Files that the person may see.
+    pub visible: u64,
+    /// Those of them that are not on the disk.
+    pub lost: u64,
+    /// Files that are kept from the person, since they may hold a voice or a picture.
+    pub kept_back: u64,
+    /// Files that zips leave out for that reason, whoever asks.
+    pub left_out: u64,
+    /// Whether there is any file that the zip is to hold.
+    pub has_zip: bool,
+    /// Whether a `metaInfo` is among those that are kept back.
+    keeps_meta_info_back: bool,
+}
+
+impl FileCounts {
+    fn add(&mut self, name: &FileName, state: FileState, person: &Sight, zips: &Sight) {
+        if person.sees(name) {
+            self.visible += 1;
+            self.lost += u64::from(state == FileState::Lost);
+        } else {
+            self.kept_back += 1;
+            self.keeps_meta_info_back |= is_meta_info(name);
+        }
+        if zips.sees(name) {
+            self.has_zip |= state == FileState::Placed;
+        } else {
+            self.left_out += 1;
+        }
+    }
 }
 
 impl Recordings {
@@ -153,34 +181,39 @@ impl Recordings {
         self.catalog.participants(chosen).await
     }
 
-    /// One dataset with everything in it that somebody of this role may see.
+    /// One dataset with what a person of this role may see, and the first `most` of its files with a name after `after`. However
+    /// many files there are, only these are in memory.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn contents(&self, uuid: DatasetId, role: Role) -> Result<Option<Contents>, CatalogError> {
+    pub async fn contents(
+        &self,
+        uuid: DatasetId,
+        role: Role,
+        after: Option<&FileName>,
+        most: u32,
+    ) -> Result<Option<Contents>, CatalogError> {
         self.catalog.flush().await?;
         let privacy = self.settings.now().privacy.clone();
         let Some(dataset) = self.catalog.dataset(uuid).await? else { return Ok(None) };
-        let (mut files, mut texts) = (self.catalog.files(uuid).await?, self.catalog.texts(uuid).await?);
-        let zips = privacy.in_zips();
-        let left_out = files.iter().filter(|file| !is_seen(file, &zips)).count();
-        let has_zip = files.iter().any(|file| file.state == FileState::Placed && is_seen(file, &zips));
-        let (all, sight) = (files.len(), privacy.sight(role));
+        let (sight, zips, mut counts) = (privacy.sight(role), privacy.in_zips(), FileCounts::default());
+        let files = self.catalog.files(uuid, after, most, &sight).await?;
+        self.catalog.visit_files(uuid, |name, state| counts.add(name, state, &sight, &zips)).await?;
+        let mut texts = self.catalog.texts(uuid).await?;
         // What the run says of itself is told in no other way, either, where its file is kept back.
-        texts.meta_info = texts.meta_info.filter(|_| files.iter().all(|file| is_seen(file, &sight) || !holds_meta_info(file)));
-        files.retain(|file| is_seen(file, &sight));
+        texts.meta_info = texts.meta_info.filter(|_| !counts.keeps_meta_info_back);
         let tags = self.catalog.tags_of(&[uuid]).await?.into_iter().map(|(_, tag)| tag).collect();
         let zip = tokio::fs::metadata(self.shelves.storage.layout().zip(uuid)).await.ok();
         let zip = zip.and_then(|found| Some((found.len(), found.modified().ok()?)));
-        let (dataset, kept_back) = (dataset.under(&privacy.rule()), all - files.len());
-        Ok(Some(Contents { dataset, tags, texts, files, kept_back, left_out, has_zip, zip }))
+        Ok(Some(Contents { dataset: dataset.under(&privacy.rule()), tags, texts, files, counts, zip }))
     }
-}
 
-fn holds_meta_info(file: &FileRow) -> bool {
-    matches!(&file.whereabouts, Whereabouts::Dataset(name) if is_meta_info(name))
-}
-
-fn is_seen(file: &FileRow, sight: &Sight) -> bool {
-    matches!(&file.whereabouts, Whereabouts::Dataset(name) if sight.sees(name))
+    /// Whether a dataset has a file of this name that a person of this role may see.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn has_file(&self, uuid: DatasetId, role: Role, name: &FileName) -> Result<bool, CatalogError> {
+        self.catalog.flush().await?;
+        Ok(self.settings.now().privacy.sight(role).sees(name) && self.catalog.has_file(uuid, name).await?)
+    }
 }

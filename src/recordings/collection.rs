@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use super::Recordings;
 use crate::{
     archive::{Bundle, Entry},
-    catalog::{CatalogError, Zippable},
+    catalog::{CatalogError, READ_ME, Zippable},
     ids::DatasetId,
     storage::{Storage, open_beneath},
 };
@@ -32,11 +32,20 @@ pub enum CollectError {
 /// What is to be taken home.
 pub struct Collection {
     bundle: Bundle,
-    /// What each entry's bytes are.
-    files: Vec<(DatasetId, Zippable)>,
+    /// Whose the entries are, in their order.
+    folders: Vec<Folder>,
     /// The privacy rule under which it was laid out.
     rule: String,
     storage: Storage,
+}
+
+/// A dataset in the zip.
+struct Folder {
+    dataset: DatasetId,
+    /// Number of its entries.
+    entries: usize,
+    /// The bytes of the last one, where that is not a file.
+    read_me: Option<String>,
 }
 
 impl Recordings {
@@ -49,24 +58,28 @@ impl Recordings {
         self.catalog.flush().await?;
         let privacy = self.settings.now().privacy.clone();
         let (sight, rule) = (privacy.in_zips(), privacy.rule());
-        let (mut entries, mut files) = (Vec::new(), Vec::new());
+        let (mut bundle, mut folders) = (Bundle::default(), Vec::new());
         for &dataset in datasets {
             if self.roller.is_withdrawn(dataset).await? {
                 continue;
             }
-            for file in self.catalog.files_to_zip(dataset, &sight).await? {
+            let (before, mut read_me) = (bundle.count(), None);
+            let add = |file: Zippable| {
                 let name = format!("{dataset}/{}", Entry::name_of(&file.name));
-                entries.push(Entry { name, size: file.size, crc32: file.crc32, modified: file.received_at });
-                files.push((dataset, file));
-            }
-            if entries.len() > MOST_FILES {
+                bundle.push(&Entry { name, size: file.size, crc32: file.crc32, modified: file.received_at });
+                read_me = file.text;
+            };
+            self.catalog.visit_files_to_zip(dataset, &sight, add).await?;
+            let entries = bundle.count() - before;
+            folders.extend((entries > 0).then_some(Folder { dataset, entries, read_me }));
+            if bundle.count() > MOST_FILES {
                 return Err(CollectError::TooMany);
             }
         }
-        if entries.is_empty() {
+        if bundle.is_empty() {
             return Err(CollectError::Empty);
         }
-        Ok(Collection { bundle: Bundle::new(entries), files, rule, storage: self.shelves.storage.clone() })
+        Ok(Collection { bundle, folders, rule, storage: self.shelves.storage.clone() })
     }
 
     /// Whether a collection may be sent now: the privacy rule is the one under which it was laid out, and none of its recordings is in the
@@ -88,9 +101,7 @@ impl Collection {
     /// The recordings of which it holds something.
     #[must_use]
     pub fn datasets(&self) -> Vec<DatasetId> {
-        let mut datasets: Vec<_> = self.files.iter().map(|(dataset, _)| *dataset).collect();
-        datasets.dedup();
-        datasets
+        self.folders.iter().map(|folder| folder.dataset).collect()
     }
 
     /// Bytes of the whole zip.
@@ -104,19 +115,23 @@ impl Collection {
     /// # Errors
     /// Where a file cannot be read or has changed: what was sent is then no whole zip, and its length says so.
     pub fn send(&self, mut send: impl FnMut(Vec<u8>) -> io::Result<()>) -> io::Result<()> {
-        for ((header, entry), (dataset, file)) in self.bundle.parts().zip(&self.files) {
-            send(header)?;
-            send_file(self.open(*dataset, file)?, entry, &mut send)?;
+        let mut parts = self.bundle.parts();
+        for folder in &self.folders {
+            for (header, entry) in parts.by_ref().take(folder.entries) {
+                send(header)?;
+                send_file(self.open(folder, &entry)?, &entry, &mut send)?;
+            }
         }
-        send(self.bundle.directory())
+        self.bundle.directory().try_for_each(send)
     }
 
-    fn open<'a>(&self, dataset: DatasetId, file: &'a Zippable) -> io::Result<Box<dyn Read + 'a>> {
-        if let Some(text) = &file.text {
+    fn open<'a>(&self, folder: &'a Folder, entry: &Entry) -> io::Result<Box<dyn Read + 'a>> {
+        let (_, name) = entry.name.split_once('/').unwrap_or_default();
+        if let (Some(text), READ_ME) = (&folder.read_me, name) {
             return Ok(Box::new(text.as_bytes()));
         }
         let layout = self.storage.layout();
-        let path = layout.file(dataset, &file.name);
+        let path = layout.file(folder.dataset, &Entry::stored_name(name));
         let beneath = path.strip_prefix(layout.root()).map_err(io::Error::other)?;
         Ok(Box::new(open_beneath(layout.root(), beneath)?.file))
     }

@@ -17,7 +17,7 @@ mod turns;
 
 use std::{io, sync::Arc};
 
-pub use browse::{Contents, Listed, Totals};
+pub use browse::{Contents, FileCounts, Listed, Totals};
 pub use collection::{CollectError, Collection};
 pub use describe::{Change, DescribeError};
 pub use erase::EraseError;

@@ -7,27 +7,39 @@ use crate::{
     storage::blocking,
 };
 
+/// So many are asked for together.
+const AT_ONCE: u32 = 1000;
+
 impl Shelves {
     /// Settles every file whose way in or out was interrupted, and clears away what nobody acknowledged.
     ///
     /// # Errors
     /// [`ReceiveError`] where one cannot be settled: it may have been acknowledged, so nobody should be told that all is well.
     pub async fn recover(&self) -> Result<(), ReceiveError> {
-        let unsettled = self.catalog.unsettled().await?;
-        for row in &unsettled {
-            self.settle(row.clone()).await.inspect_err(|error| {
-                tracing::error!(%error, dataset = %row.dataset, file = %row.id, "could not finish an interrupted file; mend the disk and start again");
-            })?;
+        let mut settled = 0;
+        loop {
+            // Those that are settled are not among the next ones.
+            let some = self.catalog.unsettled(AT_ONCE).await?;
+            if some.is_empty() {
+                break;
+            }
+            settled += some.len();
+            for row in some {
+                let (dataset, file) = (row.dataset, row.id);
+                self.settle(row).await.inspect_err(|error| {
+                    tracing::error!(%error, %dataset, %file, "could not finish an interrupted file; mend the disk and start again");
+                })?;
+            }
+            self.catalog.flush().await?;
         }
-        self.catalog.flush().await?;
         let storage = self.storage.clone();
         let removed = blocking(move || {
             storage.clear_rolling()?;
             storage.clear_incoming()
         })
         .await??;
-        if !unsettled.is_empty() || removed > 0 {
-            tracing::info!(settled = unsettled.len(), removed, "cleared up after the last process");
+        if settled > 0 || removed > 0 {
+            tracing::info!(settled, removed, "cleared up after the last process");
         }
         Ok(())
     }

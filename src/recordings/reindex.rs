@@ -85,25 +85,17 @@ impl Reindex {
     /// # Errors
     /// [`ReindexError`].
     pub async fn look(&self) -> Result<Vec<Finding>, ReindexError> {
-        let interrupted = self.shelves.catalog.unsettled().await?;
         let is_erased = |row: &FileRow| self.shelves.ledger.is_erased(row.dataset) && row.whereabouts != HELD;
-        let mut known: HashSet<_> = interrupted.iter().map(|row| self.shelves.path_of(row)).collect();
-        let mut findings: Vec<_> = interrupted.into_iter().map(Finding::Interrupted).collect();
-        for row in self.shelves.catalog.all_settled().await? {
-            if is_erased(&row) {
-                continue;
-            }
-            let path = self.shelves.path_of(&row);
-            match (row.state, is_there(&path, row.size)) {
-                (FileState::Lost, true) => findings.push(Finding::Returned(row)),
-                (FileState::Placed, false) => findings.push(Finding::Missing(row)),
-                _ => {}
-            }
-            known.insert(path);
-        }
-        known.extend(self.shelves.catalog.models(u32::MAX).await?.iter().map(|model| self.shelves.storage.layout().model_folder(model.id)));
+        let mut findings: Vec<_> = self.shelves.catalog.unsettled(u32::MAX).await?.into_iter().map(Finding::Interrupted).collect();
+        let compare = |row: FileRow| match (row.state, is_there(&self.shelves.path_of(&row), row.size)) {
+            _ if is_erased(&row) => {}
+            (FileState::Lost, true) => findings.push(Finding::Returned(row)),
+            (FileState::Placed, false) => findings.push(Finding::Missing(row)),
+            _ => {}
+        };
+        self.shelves.catalog.visit_settled(compare).await?;
         for kind in [Kind::Recording, Kind::Model] {
-            self.walk(kind, &known, &mut findings)?;
+            self.walk(kind, &mut findings).await?;
         }
         findings.extend(self.shelves.unknown_in_quarantine().await?.into_iter().map(Finding::Unheld));
         Ok(findings)
@@ -143,11 +135,13 @@ impl Reindex {
         }
     }
 
-    fn walk(&self, kind: Kind, known: &HashSet<PathBuf>, findings: &mut Vec<Finding>) -> io::Result<()> {
+    async fn walk(&self, kind: Kind, findings: &mut Vec<Finding>) -> Result<(), ReindexError> {
+        let models = self.shelves.catalog.models(u32::MAX).await?;
+        let models: HashSet<_> = models.iter().map(|model| self.shelves.storage.layout().model_folder(model.id)).collect();
         for folder in fs::read_dir(self.shelves.storage.layout().kind_folder(kind))? {
             let folder = folder?;
             if kind == Kind::Model && folder.path().join(Layout::MODEL_SETTINGS).exists() {
-                findings.extend((!known.contains(&folder.path())).then(|| Finding::Published(folder.path())));
+                findings.extend((!models.contains(&folder.path())).then(|| Finding::Published(folder.path())));
                 continue;
             }
             let dataset = folder.file_name().to_str().and_then(DatasetId::from_canonical);
@@ -159,19 +153,24 @@ impl Reindex {
                 findings.push(Finding::Erased(folder.path()));
                 continue;
             }
-            for file in fs::read_dir(folder.path())? {
-                let file = file?;
-                let path = file.path();
-                if known.contains(&path) {
-                    continue;
+            self.walk_dataset(dataset, &folder.path(), findings).await?;
+        }
+        Ok(())
+    }
+
+    async fn walk_dataset(&self, dataset: DatasetId, folder: &Path, findings: &mut Vec<Finding>) -> Result<(), ReindexError> {
+        let (known, layout) = (self.shelves.catalog.stored_names(dataset).await?, self.shelves.storage.layout());
+        for file in fs::read_dir(folder)? {
+            let file = file?;
+            let path = file.path();
+            // Models and recordings have a folder each: in the other one, a file is not where the catalog has it.
+            let name = file.file_name().to_str().map(|name| FileName::from_catalog(name.to_owned()));
+            match name.filter(|name| layout.file(dataset, name) == path) {
+                Some(name) if known.contains(&name) => {}
+                Some(name) if FileName::from_stored(name.as_str()).is_some() && file.file_type()?.is_file() => {
+                    findings.push(Finding::Unrecorded { dataset, name, path });
                 }
-                let name = file.file_name().to_str().and_then(FileName::from_stored);
-                findings.push(match name {
-                    Some(name) if file.file_type()?.is_file() && self.shelves.storage.layout().file(dataset, &name) == path => {
-                        Finding::Unrecorded { dataset, name, path }
-                    }
-                    _ => Finding::Stray(path),
-                });
+                _ => findings.push(Finding::Stray(path)),
             }
         }
         Ok(())

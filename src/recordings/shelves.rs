@@ -13,6 +13,9 @@ use crate::{
     storage::{Storage, apart, blocking, wait},
 };
 
+/// As many files of the quarantine folder are compared with the catalog together.
+const LOOK_AT: usize = 1000;
+
 /// The shelves of the house: rows in the catalog, the files that they speak of, and the ledger of what is there no more.
 #[derive(Clone)]
 pub struct Shelves {
@@ -77,12 +80,18 @@ impl Shelves {
     /// nothing shows it, and nothing removes it.
     pub(super) async fn unknown_in_quarantine(&self) -> Result<Vec<PathBuf>, ReceiveError> {
         let storage = self.storage.clone();
-        let mut found = blocking(move || storage.quarantined()).await??;
-        if !found.is_empty() {
-            let known = self.catalog.ids_in_quarantine().await?;
-            found.retain(|path| !path.file_name().and_then(|name| name.to_str()?.parse().ok()).is_some_and(|id| known.contains(&id)));
+        let (mut unknown, mut paths) = (Vec::new(), blocking(move || storage.quarantined()).await??);
+        loop {
+            // A device can send a million such files: only some of them are looked at together.
+            let (some, rest) = blocking(move || (paths.by_ref().take(LOOK_AT).collect::<io::Result<Vec<_>>>(), paths)).await?;
+            let some = some?;
+            paths = rest;
+            if some.is_empty() {
+                return Ok(unknown);
+            }
+            let known = self.catalog.quarantined_among(&some.iter().filter_map(|path| id_of(path)).collect::<Vec<_>>()).await?;
+            unknown.extend(some.into_iter().filter(|path| id_of(path).is_none_or(|id| !known.contains(&id))));
         }
-        Ok(found)
     }
 
     /// Says in the log, and so on the front page, where there is something of that kind. It is left alone: who knows what it is.
@@ -104,6 +113,11 @@ impl Shelves {
         apart(move || storage.discard(id)).await??;
         Ok(self.catalog.forget(&[id]).await?)
     }
+}
+
+/// The id that a file in quarantine has as its name.
+fn id_of(path: &Path) -> Option<FileId> {
+    path.file_name()?.to_str()?.parse().ok()
 }
 
 /// Whether a file of this size lies there.

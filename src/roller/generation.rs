@@ -1,7 +1,6 @@
 //! One roll: list what the zip must hold, write the next generation, publish it.
 
 use std::{
-    collections::HashMap,
     fs::File,
     io::{self, BufReader, BufWriter, Read, Seek, Write},
     time::{Duration, SystemTime},
@@ -12,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{RollError, Roller};
 use crate::{
     archive::{self, Entry, Last},
-    catalog::{ZipState, Zippable},
+    catalog::{READ_ME, ZipState, Zippable},
     config::PrivacyConfig,
     ids::DatasetId,
     metrics::METRICS,
@@ -37,9 +36,11 @@ pub(super) enum Generation {
 /// What a generation is made of.
 struct Plan {
     dataset: DatasetId,
+    /// What the zip must hold, by name. The writer needs all of it for the directory at the end; at the quota of 20,000 files with
+    /// the longest names it takes 5 MB.
     wanted: Vec<Entry>,
-    /// What each entry's bytes are, by its name in the zip.
-    files: HashMap<String, Zippable>,
+    /// The bytes of the entry that is not a file.
+    read_me: Option<String>,
     /// What the disk must keep free, bytes.
     reserve: u64,
     stop: CancellationToken,
@@ -65,14 +66,15 @@ impl Roller {
     }
 
     async fn plan(&self, dataset: DatasetId, privacy: &PrivacyConfig) -> Result<Plan, RollError> {
-        let files = self.catalog.files_to_zip(dataset, &privacy.in_zips()).await?;
         let (reserve, stop) = (self.schedule.settings.now().storage.reserve(), self.schedule.stop.clone());
-        let mut plan = Plan { dataset, wanted: Vec::with_capacity(files.len()), files: HashMap::with_capacity(files.len()), reserve, stop };
-        for file in files {
+        let mut plan = Plan { dataset, wanted: Vec::new(), read_me: None, reserve, stop };
+        let add = |file: Zippable| {
             let name = Entry::name_of(&file.name);
-            plan.wanted.push(Entry { name: name.clone(), size: file.size, crc32: file.crc32, modified: file.received_at });
-            plan.files.insert(name, file);
-        }
+            plan.wanted.push(Entry { name, size: file.size, crc32: file.crc32, modified: file.received_at });
+            // It comes last.
+            plan.read_me = file.text;
+        };
+        self.catalog.visit_files_to_zip(dataset, &privacy.in_zips(), add).await?;
         Ok(plan)
     }
 }
@@ -137,10 +139,9 @@ impl Plan {
     }
 
     fn open<'a>(&'a self, layout: &Layout, wanted: &Entry) -> io::Result<Box<dyn Read + 'a>> {
-        let file = self.files.get(&wanted.name).ok_or(io::ErrorKind::NotFound)?;
-        Ok(match &file.text {
-            Some(text) => Box::new(text.as_bytes()),
-            None => Box::new(self.stoppable(File::open(layout.file(self.dataset, &file.name))?)),
+        Ok(match &self.read_me {
+            Some(text) if wanted.name == READ_ME => Box::new(text.as_bytes()),
+            _ => Box::new(self.stoppable(File::open(layout.file(self.dataset, &Entry::stored_name(&wanted.name)))?)),
         })
     }
 

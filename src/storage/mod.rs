@@ -141,8 +141,8 @@ impl Storage {
     ///
     /// # Errors
     /// What the operating system says.
-    pub fn quarantined(&self) -> io::Result<Vec<PathBuf>> {
-        std::fs::read_dir(self.layout.quarantine_folder())?.map(|entry| Ok(entry?.path())).collect()
+    pub fn quarantined(&self) -> io::Result<impl Iterator<Item = io::Result<PathBuf>> + Send + use<>> {
+        Ok(std::fs::read_dir(self.layout.quarantine_folder())?.map(|entry| Ok(entry?.path())))
     }
 
     /// Starts a file that is being received. Its bytes go away with the returned value until they are kept.

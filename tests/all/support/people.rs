@@ -143,9 +143,16 @@ impl Researcher {
 
     /// The stored names of a dataset's files, with their digests.
     pub async fn files(&self, uuid: &str) -> Vec<(String, String)> {
-        let dataset = self.dataset(uuid).await;
         let text = |value: &Value| value.as_str().expect("text").to_owned();
-        dataset["file_list"].as_array().expect("files").iter().map(|file| (text(&file["name"]), text(&file["sha256"]))).collect()
+        let (mut files, mut after) = (Vec::new(), String::new());
+        loop {
+            let path = format!("{}/api/v1/datasets/{uuid}", self.base);
+            let page = self.client.get(path).basic_auth(self.name, Some(Self::PASSWORD)).query(&[("after", &after)]);
+            let page: Value = page.send().await.expect("a response").json().await.expect("json");
+            files.extend(page["file_list"].as_array().expect("files").iter().map(|file| (text(&file["name"]), text(&file["sha256"]))));
+            let Some(next) = page["next"].as_str() else { return files };
+            next.clone_into(&mut after);
+        }
     }
 
     pub async fn zip(&self, uuid: &str) -> Vec<u8> {

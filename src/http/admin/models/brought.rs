@@ -9,7 +9,7 @@ use axum::{
 
 use super::{one, publish::publish_model, views::ModelView};
 use crate::{
-    catalog::{ModelNotes, Whereabouts},
+    catalog::ModelNotes,
     http::{error::Problem, passwords::Admin, state::App},
     ids::{DatasetId, FileName, Kind, ModelId},
     models::{ModelSettings, NewModel},
@@ -35,10 +35,9 @@ async fn publish_file(app: &App, admin: &Admin, (uuid, name): &(String, String))
     let missing = || Problem::not_found("model in this recording");
     let dataset = uuid.parse::<DatasetId>().map_err(|_| missing())?;
     let name = FileName::from_stored(name).filter(|name| name.kind() == Kind::Model).ok_or_else(missing)?;
-    let contents = app.recordings.contents(dataset, admin.role).await?.filter(|contents| contents.dataset.deleted.is_none());
+    let contents = app.recordings.contents(dataset, admin.role, None, 0).await?.filter(|contents| contents.dataset.deleted.is_none());
     let contents = contents.ok_or_else(missing)?;
-    let place = Whereabouts::Dataset(name.clone());
-    if !contents.files.iter().any(|file| file.whereabouts == place) {
+    if !app.recordings.has_file(dataset, admin.role, &name).await? {
         return Err(missing());
     }
     let settings = contents.texts.meta_info.as_deref().and_then(ModelSettings::of_meta_info).unwrap_or_default();

@@ -15,10 +15,11 @@ use super::{
 };
 use crate::{
     audit::Action,
-    catalog::{AuditEntry, Verdict, Wearer},
+    catalog::{AuditEntry, FileRow, Verdict, Wearer},
     http::{
+        admin::{broken_key, cut},
         error::Problem,
-        extract::{Form, Id, Sent},
+        extract::{Form, Id, Params, Sent},
         html::{Page, filters},
         markdown,
         passwords::Admin,
@@ -28,6 +29,9 @@ use crate::{
     recordings::{Change, DescribeError, Recordings},
 };
 
+/// Files on one page.
+const FILES: u32 = 200;
+
 /// The word for who wore the watch as the spans say.
 const DAYS: &str = "days";
 
@@ -36,12 +40,31 @@ const DAYS: &str = "days";
 pub struct RecordingPage {
     admin: Admin,
     contents: ContentsView,
+    files: FilesQuery,
     /// The description, as sanitised HTML.
     description: String,
     participants: Vec<(ParticipantId, Tag)>,
     history: Vec<AuditEntry>,
     /// What was typed and not taken, since somebody else was quicker.
     overtaken: Option<Described>,
+}
+
+/// Which page of the files.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct FilesQuery {
+    after: String,
+}
+
+impl FilesQuery {
+    fn is_first(&self) -> bool {
+        self.after.is_empty()
+    }
+
+    /// The name of the last file of the page before.
+    fn key(&self) -> Result<Option<FileName>, Problem> {
+        if self.is_first() { Ok(None) } else { FileName::from_stored(&self.after).ok_or_else(broken_key).map(Some) }
+    }
 }
 
 /// What a person writes about a recording.
@@ -79,12 +102,22 @@ pub struct Patch {
     participant: Option<String>,
 }
 
-pub async fn page(admin: Admin, State(app): State<App>, Id(uuid): Id<DatasetId>) -> Result<Page<RecordingPage>, Problem> {
-    show(admin, &app, uuid, None).await
+pub async fn page(
+    admin: Admin,
+    State(app): State<App>,
+    Id(uuid): Id<DatasetId>,
+    Params(files): Params<FilesQuery>,
+) -> Result<Page<RecordingPage>, Problem> {
+    show(admin, &app, uuid, files, None).await
 }
 
-pub async fn json(admin: Admin, State(recordings): State<Recordings>, Id(uuid): Id<DatasetId>) -> Result<Json<ContentsView>, Problem> {
-    contents(&recordings, uuid, &admin).await.map(Json)
+pub async fn json(
+    admin: Admin,
+    State(recordings): State<Recordings>,
+    Id(uuid): Id<DatasetId>,
+    Params(files): Params<FilesQuery>,
+) -> Result<Json<ContentsView>, Problem> {
+    contents(&recordings, uuid, &admin, &files).await.map(Json)
 }
 
 /// `POST /recording/{uuid}/describe`. Where somebody else was quicker, 409 and the page with both texts.
@@ -95,7 +128,9 @@ pub async fn describe(
     Form(form): Form<Described>,
 ) -> Result<Response, Problem> {
     match write(&app, &admin, uuid, form.revision, &form.title, &form.text).await {
-        Err(DescribeError::Overtaken) => Ok((StatusCode::CONFLICT, show(admin, &app, uuid, Some(form)).await?).into_response()),
+        Err(DescribeError::Overtaken) => {
+            Ok((StatusCode::CONFLICT, show(admin, &app, uuid, FilesQuery::default(), Some(form)).await?).into_response())
+        }
         other => {
             other?;
             Ok(Redirect::to(&format!("/recording/{uuid}/#saved")).into_response())
@@ -123,7 +158,7 @@ pub async fn patch(
     Id(uuid): Id<DatasetId>,
     Sent(patch): Sent<Patch>,
 ) -> Result<Json<ContentsView>, Problem> {
-    let before = contents(&app.recordings, uuid, &admin).await?;
+    let before = contents(&app.recordings, uuid, &admin, &FilesQuery::default()).await?;
     let changes = patch.changes(&before)?;
     app.recordings.check(&changes).await?;
     if patch.title.is_some() || patch.description.is_some() {
@@ -133,7 +168,7 @@ pub async fn patch(
         write(&app, &admin, uuid, revision, &title, &text).await?;
     }
     apply(&app, &admin, &[uuid], &changes).await?;
-    contents(&app.recordings, uuid, &admin).await.map(Json)
+    contents(&app.recordings, uuid, &admin, &FilesQuery::default()).await.map(Json)
 }
 
 /// Carries out what a person says of recordings, all of it or nothing, and notes of which something else was said before.
@@ -222,8 +257,14 @@ pub fn tag(text: &str) -> Result<Tag, Problem> {
     text.parse().map_err(|error| Problem::field("tag", "Tag", error))
 }
 
-async fn show(admin: Admin, app: &App, uuid: DatasetId, overtaken: Option<Described>) -> Result<Page<RecordingPage>, Problem> {
-    let contents = contents(&app.recordings, uuid, &admin).await?;
+async fn show(
+    admin: Admin,
+    app: &App,
+    uuid: DatasetId,
+    files: FilesQuery,
+    overtaken: Option<Described>,
+) -> Result<Page<RecordingPage>, Problem> {
+    let contents = contents(&app.recordings, uuid, &admin, &files).await?;
     let worn_by = contents.dataset.participant.as_ref().map(|participant| participant.id);
     let participants = app.recordings.participants(worn_by).await?;
     let mut history = app.audit.history(uuid).await?;
@@ -232,12 +273,16 @@ async fn show(admin: Admin, app: &App, uuid: DatasetId, overtaken: Option<Descri
     let sight = privacy.privacy.sight(admin.role);
     history.retain(|entry| FileName::from_stored(&entry.detail).is_none_or(|name| sight.sees(&name)));
     let description = markdown::to_html(&contents.description);
-    Ok(Page(RecordingPage { admin, contents, description, participants, history, overtaken }))
+    Ok(Page(RecordingPage { admin, contents, files, description, participants, history, overtaken }))
 }
 
-async fn contents(recordings: &Recordings, uuid: DatasetId, admin: &Admin) -> Result<ContentsView, Problem> {
-    match recordings.contents(uuid, admin.role).await? {
-        Some(found) => Ok(ContentsView::of(found)),
+async fn contents(recordings: &Recordings, uuid: DatasetId, admin: &Admin, files: &FilesQuery) -> Result<ContentsView, Problem> {
+    // One more than is shown tells whether there is a next page.
+    match recordings.contents(uuid, admin.role, files.key()?.as_ref(), FILES + 1).await? {
+        Some(mut found) => {
+            let next = cut(&mut found.files, FILES).and_then(FileRow::stored_name).cloned();
+            Ok(ContentsView::of(found, next))
+        }
         // Perhaps it can be said why.
         None => Err(recordings.known(uuid).await.map_or_else(Problem::from, |_| Problem::not_found("recording"))),
     }

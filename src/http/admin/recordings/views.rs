@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use crate::{
     catalog::{FileRow, FileState, Millis, Verdict, Whereabouts},
-    http::admin::SEGMENT,
+    http::{
+        admin::{SEGMENT, query_of},
+        html::filters,
+    },
     ids::{DatasetId, DeviceId, FileName, Identifier, Kind, ParticipantId, SentName, Tag},
-    recordings::{Contents, Listed},
+    recordings::{Contents, FileCounts, Listed},
 };
-
-/// Files of a dataset on its page; the JSON and the zip hold those behind them, too.
-const FILES_SHOWN: usize = 1000;
 
 /// A dataset.
 #[derive(Serialize)]
@@ -75,7 +75,7 @@ pub struct FileView {
     pub address: String,
 }
 
-/// A dataset with all its files.
+/// A dataset with a page of its files.
 #[derive(Serialize)]
 pub struct ContentsView {
     #[serde(flatten)]
@@ -83,14 +83,14 @@ pub struct ContentsView {
     pub description: String,
     /// The run's `metaInfo`, as it was sent.
     pub meta_info: Option<String>,
+    /// Files of this page, by name.
     pub file_list: Vec<FileView>,
+    /// The key of the next page, for `after`: the name of the last file of this one; none on the last page.
+    pub next: Option<FileName>,
     /// How many more files there are, kept from researchers.
-    pub kept_back: usize,
-    /// How many files the zip leaves out.
+    pub kept_back: u64,
     #[serde(skip)]
-    pub left_out: usize,
-    #[serde(skip)]
-    pub has_zip: bool,
+    pub counts: FileCounts,
     pub zip: Option<ZipView>,
 }
 
@@ -175,28 +175,30 @@ impl FileView {
 }
 
 impl ContentsView {
-    pub fn of(contents: Contents) -> Self {
+    /// `next` is the name of the last file of the page, where there is a further page.
+    pub fn of(contents: Contents, next: Option<FileName>) -> Self {
         let zip_address = format!("/uploads/zips/{}.zip", contents.dataset.uuid);
         Self {
             zip: contents.zip.map(|(size, made)| ZipView { address: zip_address, size, made }),
             description: contents.texts.description,
             meta_info: contents.texts.meta_info,
-            kept_back: contents.kept_back,
-            left_out: contents.left_out,
-            has_zip: contents.has_zip,
+            kept_back: contents.counts.kept_back,
+            counts: contents.counts,
+            next,
             file_list: contents.files.into_iter().filter_map(FileView::of).collect(),
             dataset: DatasetView::of(Listed { dataset: contents.dataset, tags: contents.tags }),
         }
     }
 
-    /// The files that the page shows.
-    pub fn shown(&self) -> &[FileView] {
-        &self.file_list[..self.file_list.len().min(FILES_SHOWN)]
+    /// How many files the person may see on all pages, in words.
+    pub fn file_count(&self) -> String {
+        filters::grouped(self.counts.visible)
     }
 
-    /// How many files are not on the disk.
-    pub fn lost(&self) -> usize {
-        self.file_list.iter().filter(|file| file.lost).count()
+    /// The address of the next page.
+    pub fn next_page(&self) -> Option<String> {
+        let query = query_of([("after", self.next.as_ref()?.as_str())]);
+        Some(format!("/recording/{}/?{query}#files", self.dataset.uuid))
     }
 
     /// What the run's `metaInfo` says, key by key; nested values as JSON.
