@@ -12,6 +12,9 @@ const DAYS: Millis = 3 * DAY;
 /// No more runs are looked at on each side of a gap.
 const MOST_AROUND: usize = 100;
 
+/// No more gaps are kept of a device: numbers that a device makes up can have two hundred between any two of its runs.
+const MOST_GAPS: usize = 10_000;
+
 /// Numbers of runs that are missing in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
@@ -23,7 +26,7 @@ pub struct Gap {
     pub last: i64,
 }
 
-/// The gaps in the runs of one device, oldest first. A number that falls begins a new sequence: the app was installed again. A run
+/// The gaps in the runs of one device, oldest first, at most 10,000. A number that falls begins a new sequence: the app was installed again. A run
 /// whose start nobody knows is missed nowhere, for it may lie anywhere; one that came within days of a gap is not missed there, for
 /// its clock may have been off.
 #[must_use]
@@ -38,6 +41,11 @@ pub fn gaps(runs: &[NumberedRun]) -> Vec<Gap> {
         let mut here = around(&ordered, index, first..other);
         here.extend(adrift.range(first..other));
         push_missing(&mut gaps, first..other, before, &here);
+        if gaps.len() >= MOST_GAPS {
+            gaps.truncate(MOST_GAPS);
+            gaps.shrink_to_fit();
+            break;
+        }
     }
     gaps
 }
@@ -129,6 +137,13 @@ mod tests {
     fn numbers_that_are_far_apart_take_no_time() {
         assert_eq!(missing(&runs(&[0, i64::MAX])), [(1, i64::MAX - 1)]);
         assert_eq!(missing(&runs(&[i64::MAX, i64::MAX])), []);
+    }
+
+    #[test]
+    fn numbers_that_a_device_makes_up_are_told_up_to_a_bound() {
+        // Each low run before a high one, with all others of the last days between their numbers.
+        let numbers: Vec<_> = (0..2000).map(|at| if at % 2 == 0 { at } else { 1_000_000 - at * 2 }).collect();
+        assert_eq!(gaps(&runs(&numbers)).len(), MOST_GAPS);
     }
 
     proptest! {
