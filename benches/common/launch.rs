@@ -29,7 +29,7 @@ pub fn config(folder: &Path) -> String {
     format!(
         "storage:\n  uploads: {}\n  reserve_mib: 1\nsecurity:\n  secret: kUUI6oPpkMn1pfXWbmdS8eWTNbzTqaHO5Vl8aMRCXwY=\n\
          users:\n  - name: admin\n    role: operator\n    password: {HASH}\n\
-         limits:\n  device_per_minute: 100000000\n  device_files: 100000000\n  device_gib: 100000\n  device_uploads_at_once: 256\n\
+         limits:\n  device_per_minute: 100000000\n  device_files: 100000000\n  dataset_files: 100000000\n  device_gib: 100000\n  device_uploads_at_once: 256\n\
          \x20 anonymous_per_minute: 100000000\n",
         folder.join("uploads").display()
     )

@@ -160,7 +160,7 @@ async fn insert_stub(tx: &mut SqliteConnection, dataset: DatasetId, when: &'stat
 
 #[cfg(test)]
 mod tests {
-    use super::SETTLE_ITS_RUN;
+    use super::{EVIDENCE_PAGE, SETTLE_ITS_RUN};
     use crate::catalog::made::Made;
 
     #[tokio::test]
@@ -173,6 +173,27 @@ mod tests {
         }
         assert!(made.catalog.erase(gone).await.expect("erased"));
         assert_eq!(made.texts("SELECT subject AS c FROM alerts").await, [Some(format!("{other}@6"))]);
+    }
+
+    #[tokio::test]
+    async fn the_evidence_of_many_files_is_every_one_of_them_in_order() {
+        let made = Made::new().await;
+        let device = made.device("w").await;
+        let dataset = made.dataset(device).await;
+        // More than two pages, with the same bytes and names again and again: any number of devices can send them.
+        let count = 2 * EVIDENCE_PAGE + 7;
+        made.change(&format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) INSERT INTO files \
+             (id, dataset, device, sent_name, size, sha256, crc32, received_at, state, held) SELECT \
+             printf('00000000-0000-7000-8000-%012d', {count} - i), '{dataset}', '{device}', printf('%d.exe', i % 3), 1, printf('%064d', i % 2), \
+             1, 1, 'placed', iif(i > 7, 'extension', 'erased') FROM n"
+        ))
+        .await;
+        let mut seen = Vec::new();
+        let add = |sha256: &str, size: u64, name: &str| seen.push((sha256.to_owned(), name.to_owned(), size));
+        made.catalog.visit_evidence(dataset, add).await.expect("files");
+        assert!(seen.len() == count - 7 && seen.is_sorted(), "{}", seen.len());
+        assert_eq!(made.catalog.files_to_erase(dataset).await.expect("files").len(), count - 7);
     }
 
     #[tokio::test]

@@ -229,3 +229,44 @@ impl Catalog {
         Ok(names.map_ok(FileName::from_catalog).try_collect().await?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        catalog::made::Made,
+        config::{PrivacyConfig, Role},
+    };
+
+    #[tokio::test]
+    async fn files_come_by_name_a_page_at_a_time_and_only_those_that_may_be_seen() {
+        let made = Made::new().await;
+        let device = made.device("kitchen[1]").await;
+        let dataset = made.dataset(device).await;
+        for name in ["d.csv", "B.csv", "a.csv", "c.3gp", "b:2.csv"] {
+            made.file(dataset, device, name).await;
+        }
+        let names = async |role, after: Option<&str>, most| {
+            let after = after.map(FileName::from_sent);
+            let files = made.catalog.files(dataset, after.as_ref(), most, &PrivacyConfig::default().sight(role)).await.expect("files");
+            files.iter().filter_map(|file| file.stored_name().map(ToString::to_string)).collect::<Vec<_>>()
+        };
+        assert_eq!(names(Role::Operator, None, 9).await, ["a.csv", "B.csv", "b_2.csv", "c.3gp", "d.csv"]);
+        assert_eq!(names(Role::Researcher, None, 2).await, ["a.csv", "B.csv"]);
+        assert_eq!(names(Role::Researcher, Some("B.csv"), 2).await, ["b_2.csv", "d.csv"]);
+        assert_eq!(names(Role::Researcher, Some("d.csv"), 2).await, Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn the_files_of_a_dataset_and_what_is_unsettled_are_found_by_an_index_and_in_its_order() {
+        let made = Made::new().await;
+        for (query, index) in [
+            (PAGE, "INDEX files_by_name (dataset=? AND folded_name>?)"),
+            (UNSETTLED, "INDEX files_unsettled"),
+            (NAMES_AND_STATES, "(dataset=?"),
+        ] {
+            let plan = made.plan(query).await;
+            assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
+}

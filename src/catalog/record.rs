@@ -81,11 +81,12 @@ async fn charge(tx: &mut SqliteConnection, device: DeviceId, size: u64, quota: Q
     Ok(())
 }
 
+const FILES: &str = concat!("SELECT files + ", being_placed!("$1"), " FROM datasets WHERE uuid = $1");
+
 /// How many files a dataset has, with those that are being placed. Those in quarantine are not among them: any device can send
 /// files for a dataset of another one.
 async fn count_files(tx: &mut SqliteConnection, dataset: DatasetId) -> Result<u64, sqlx::Error> {
-    const COUNT: &str = concat!("SELECT files + ", being_placed!("$1"), " FROM datasets WHERE uuid = $1");
-    let count: Option<i64> = sqlx::query_scalar(COUNT).bind(dataset.to_string()).fetch_optional(tx).await?;
+    let count: Option<i64> = sqlx::query_scalar(FILES).bind(dataset.to_string()).fetch_optional(tx).await?;
     Ok(count.map_or(0, to_u64))
 }
 
@@ -193,4 +194,16 @@ pub(super) async fn remove_row(tx: &mut SqliteConnection, id: FileId) -> Result<
         erasing::drop_stub(tx, row.dataset).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FILES;
+    use crate::catalog::made::Made;
+
+    #[tokio::test]
+    async fn files_that_are_being_placed_are_counted_from_the_index_of_what_is_unsettled() {
+        let plan = Made::new().await.plan(FILES).await;
+        assert!(plan.contains("INDEX files_unsettled (dataset=?)") && !plan.contains("SCAN files"), "{plan}");
+    }
 }

@@ -160,7 +160,7 @@ impl LimitsConfig {
         report.range("limits.device_gib", self.device_gib, 1..=1 << 30);
         report.range("limits.device_files", self.device_files, 1..=1 << 40);
         report.range("limits.device_datasets", self.device_datasets, 1..=1 << 40);
-        report.range("limits.dataset_files", self.dataset_files, 1..=1 << 20);
+        report.range("limits.dataset_files", self.dataset_files, 1..=1 << 40);
         report.range("limits.open_requests", self.open_requests.into(), 1..=100_000);
     }
 }

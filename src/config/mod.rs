@@ -269,7 +269,7 @@ mod tests {
             ("limits.device_per_minute", 1, MANY),
             ("limits.device_gib", 1, 1 << 30),
             ("limits.device_files", 1, 1 << 40),
-            ("limits.dataset_files", 1, 1 << 20),
+            ("limits.dataset_files", 1, 1 << 40),
             ("limits.device_datasets", 1, 1 << 40),
             ("limits.open_requests", 1, 100_000),
             ("handshake.grant_hours", 1, 8760),
