@@ -41,6 +41,27 @@ fn the_unit_stops_later_than_the_program() {
     assert!(allows > wearhouse::config::Config::default().server.stop_seconds + 10);
 }
 
+/// A size as systemd and Docker write it, in bytes.
+fn bytes(text: &str) -> u64 {
+    let (number, unit) = text.trim().split_at(text.trim().len() - 1);
+    let shift = match unit.to_lowercase().as_str() {
+        "m" => 20,
+        "g" => 30,
+        _ => panic!("no unit: {text}"),
+    };
+    number.parse::<u64>().expect("a number") << shift
+}
+
+#[test]
+fn unit_and_container_bound_the_memory_above_what_the_settings_allow() {
+    let value = |text: &str, key: &str| bytes(text.lines().find_map(|line| line.trim().strip_prefix(key)).expect("there"));
+    let (high, most) = (value(UNIT, "MemoryHigh="), value(UNIT, "MemoryMax="));
+    // As the slow uploads are measured, and a dataset at its quota beside them.
+    let uploads = u64::from(wearhouse::config::Config::default().limits.uploads_at_once) * (32 << 10);
+    assert!((64 << 20) + uploads + (150 << 20) < high && high < most, "{high} {most}");
+    assert_eq!(value(include_str!("../../../docker-compose.yml"), "mem_limit:"), most);
+}
+
 /// The system calls of a systemd filter set, such as `@system-service`, and of the sets in it.
 fn calls(set: &str) -> BTreeSet<String> {
     let listed = Command::new("systemd-analyze").args(["syscall-filter", "--no-pager", set]).output().expect("systemd-analyze");
