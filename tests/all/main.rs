@@ -18,6 +18,7 @@ mod large;
 mod limits;
 mod load;
 mod logs;
+mod memory;
 mod model_files;
 mod models;
 mod names;
