@@ -4,6 +4,7 @@ mod alerts;
 mod assets;
 mod bad_input;
 mod bundle;
+mod clock;
 mod container;
 mod deeds;
 mod described;

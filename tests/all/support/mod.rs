@@ -1,6 +1,7 @@
 //! What the tests share: a house in a folder of its own, a watch, a researcher.
 
 mod disk;
+mod faketime;
 mod hook;
 mod house;
 mod java;
@@ -13,6 +14,7 @@ mod tls;
 mod tmpfs;
 
 pub use disk::{Call, Held, WatchedDisk};
+pub use faketime::FakeClock;
 pub use hook::Hook;
 pub use house::{House, Program, config_text, list};
 pub use java::{FieldApp, java};

@@ -1,0 +1,3 @@
+//! The server under a wall clock that is wrong, or becomes so while it runs.
+
+mod faked;
