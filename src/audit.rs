@@ -71,11 +71,13 @@ pub enum Action {
     Removed,
     /// Settings were changed.
     Configured,
+    /// The machine's clock was confirmed to be right.
+    ConfirmedTime,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Granted,
         Self::Denied,
         Self::Blocked,
@@ -102,6 +104,7 @@ impl Action {
         Self::WentBack,
         Self::Removed,
         Self::Configured,
+        Self::ConfirmedTime,
     ];
 
     /// The word for it in the trail.
@@ -134,6 +137,7 @@ impl Action {
             Self::WentBack => "went back to the model before",
             Self::Removed => "removed",
             Self::Configured => "changed settings",
+            Self::ConfirmedTime => "confirmed the time",
         }
     }
 }

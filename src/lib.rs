@@ -20,6 +20,7 @@
 //! | 5 | [`models`] | detection models: publish, hand out, know who runs which |
 //! | 5 | [`audit`] | who did what |
 //! | 5 | [`alerts`] | what somebody should know, told once over each way: mail, webhook |
+//! | 5 | [`timekeeping`] | the time is stored; a wrong wall clock is reported, and confirmed by an operator |
 //! | 5 | [`reload`] | the config's file while the server runs: read anew or changed, looked at, put in force |
 //! | 4 | [`roller`] | the rolling zip: mark, coalesce, roll, publish, barrier |
 //! | 4 | [`runs`] | what a run says of itself, read off its files; what is missing |
@@ -56,3 +57,4 @@ pub mod roller;
 pub mod runs;
 pub mod server;
 pub mod storage;
+pub mod timekeeping;

@@ -14,6 +14,7 @@ impl AlertKind {
             Self::Quarantine => "In quarantine",
             Self::Disk => "Room on the disk",
             Self::Verification => "Damaged files",
+            Self::Clock => "Wrong clock",
         }
     }
 
@@ -28,6 +29,9 @@ impl AlertKind {
             Self::Quarantine => "A file waits for somebody to release or discard it.",
             Self::Disk => "At the pace of the last days, the disk will soon be full; then uploads are refused.",
             Self::Verification => "A file on the disk is no longer what the watch sent.",
+            Self::Clock => {
+                "The server's clock cannot be right, or somebody must confirm that it is; what is to be erased or to expire waits."
+            }
         }
     }
 
@@ -39,13 +43,13 @@ impl AlertKind {
             Self::Silent | Self::Skipped | Self::Unfinished => "/missing/",
             Self::Verification => "/recording/list/",
             Self::Quarantine => "/quarantine/",
-            Self::Disk => "/",
+            Self::Disk | Self::Clock => "/",
         }
     }
 
     /// Whether it should wake somebody.
     pub(super) fn is_urgent(self) -> bool {
-        matches!(self, Self::Disk | Self::Verification)
+        matches!(self, Self::Disk | Self::Verification | Self::Clock)
     }
 }
 

@@ -6,11 +6,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Alert, AlertKind, Alerts};
 use crate::{
-    catalog::{CatalogError, DAY, Millis, date_of, now},
+    catalog::{CatalogError, DAY, Millis, date_of},
+    clock::Fault,
     config::{Role, Settings},
     handshake::Handshake,
     recordings::Recordings,
     runs::{Missing, Reader},
+    timekeeping::Timekeeping,
 };
 
 /// How often it looks.
@@ -31,6 +33,8 @@ pub struct Lookout {
     pub recordings: Recordings,
     /// What is missing.
     pub reader: Reader,
+    /// The clock.
+    pub timekeeping: Timekeeping,
     /// The settings in force.
     pub settings: Settings,
 }
@@ -70,6 +74,7 @@ impl Lookout {
             let kinds = [AlertKind::Silent, AlertKind::Skipped, AlertKind::Unfinished];
             self.alerts.note(&kinds, &of_missing(&missing)).await?;
         }
+        self.alerts.note(&[AlertKind::Clock], self.of_clock().as_slice()).await?;
         self.alerts.note(&[AlertKind::Request], &self.of_requests().await?).await?;
         self.alerts.note(&[AlertKind::Quarantine], &self.of_quarantine().await?).await?;
         self.alerts.note(&[AlertKind::Verification], &self.of_zips().await?).await?;
@@ -77,6 +82,17 @@ impl Lookout {
             self.alerts.note(&[AlertKind::Disk], &of_disk).await?;
         }
         Ok(())
+    }
+
+    fn of_clock(&self) -> Option<Alert> {
+        // No time is in the text: it would be another one at each look.
+        let text = match self.timekeeping.status().fault? {
+            Fault::Behind => "The server's clock says a time that was over already. Set it, or confirm that it is right.",
+            Fault::Ahead => {
+                "The server's clock is more than 7 days ahead of the time that is known to have passed. Set it, or confirm that it is right."
+            }
+        };
+        Some(Alert { kind: AlertKind::Clock, subject: "clock".to_owned(), text: text.to_owned() })
     }
 
     async fn of_requests(&self) -> Result<Vec<Alert>, CatalogError> {
@@ -122,7 +138,7 @@ impl Lookout {
         // A disk that does not answer is seen by /readyz; here it says nothing, neither that it will be full nor that it will not.
         let Ok(free) = self.recordings.free_space().await else { return Ok(None) };
         let full_at = self.recordings.full_at(free.bytes.saturating_sub(settings.storage.reserve())).await?;
-        let soon = now() + Millis::try_from(settings.alerts.disk_days).unwrap_or(0) * DAY;
+        let soon = self.timekeeping.now() + Millis::try_from(settings.alerts.disk_days).unwrap_or(0) * DAY;
         let alert = |at| Alert {
             kind: AlertKind::Disk,
             subject: "disk".to_owned(),

@@ -25,7 +25,8 @@ pub use self::{error::AlertError, kind::Alert, lookout::Lookout, patience::Failu
 use self::{message::Message, patience::Attempts};
 pub use crate::{catalog::Channel, config::AlertKind};
 use crate::{
-    catalog::{Catalog, CatalogError, Millis, now},
+    catalog::{Catalog, CatalogError, Millis},
+    clock,
     config::{AlertsConfig, Settings},
 };
 
@@ -45,7 +46,7 @@ pub struct Surroundings {
 
 impl Default for Surroundings {
     fn default() -> Self {
-        Self { clock: Arc::new(now), authorities: Vec::new(), patience: PATIENCE }
+        Self { clock: Arc::new(|| clock::machine().wall), authorities: Vec::new(), patience: PATIENCE }
     }
 }
 
@@ -68,7 +69,9 @@ impl Alerts {
     /// Starts the workers in `tasks`. They run until `stop`.
     #[must_use]
     pub fn start(catalog: Catalog, settings: Settings, tasks: &TaskTracker, stop: &CancellationToken) -> Self {
-        Self::start_in(Surroundings::default(), catalog, settings, tasks, stop)
+        let clock = catalog.clock().clone();
+        let around = Surroundings { clock: Arc::new(move || clock.now()), ..Surroundings::default() };
+        Self::start_in(around, catalog, settings, tasks, stop)
     }
 
     /// The same with another clock, or other authorities.

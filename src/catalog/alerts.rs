@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::{Catalog, CatalogError, Millis, now};
+use super::{Catalog, CatalogError, Millis};
 
 /// Something that somebody should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +90,7 @@ impl Catalog {
     /// [`CatalogError`].
     pub async fn mark_told(&self, way: Channel, alerts: &[StandingAlert]) -> Result<(), CatalogError> {
         let (mut tx, _place) = self.writing_aside().await?;
-        let at = now();
+        let at = self.now();
         for alert in alerts {
             let mut query = sqlx::QueryBuilder::new("UPDATE alerts SET ");
             query.push(way.column()).push(" = ").push_bind(at).push(" WHERE kind = ").push_bind(&alert.kind);

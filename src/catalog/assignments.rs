@@ -2,7 +2,7 @@
 
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::{Catalog, CatalogError, Millis, Model, columns::parsed, now, spans::wearer};
+use super::{Catalog, CatalogError, Millis, Model, columns::parsed, spans::wearer};
 use crate::ids::{DeviceId, Identifier, ModelId, ParticipantId};
 
 /// Who is to have a model.
@@ -185,7 +185,7 @@ impl Catalog {
                 .bind(kind)
                 .bind(subject)
                 .bind(model.map(|model| model.to_string()))
-                .bind(now())
+                .bind(self.now())
                 .bind(who)
                 .execute(&mut *tx)
                 .await?;

@@ -7,7 +7,6 @@ use sqlx::{QueryBuilder, Row, Sqlite, sqlite::SqliteRow};
 use super::{
     Catalog, CatalogError, Millis,
     columns::{LISTED_AT_ONCE, push_list},
-    now,
 };
 
 /// Something that somebody did.
@@ -82,7 +81,7 @@ impl Catalog {
         for subjects in subjects.chunks(1000) {
             let mut query = QueryBuilder::new("INSERT INTO audit (at, who, action, subject, detail) ");
             query.push_values(subjects, |mut row, subject| {
-                row.push_bind(now()).push_bind(who).push_bind(action).push_bind(subject).push_bind(detail);
+                row.push_bind(self.now()).push_bind(who).push_bind(action).push_bind(subject).push_bind(detail);
             });
             query.build().execute(&mut *tx).await?;
         }

@@ -2,7 +2,7 @@
 
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::{Catalog, CatalogError, Millis, columns::parsed, now};
+use super::{Catalog, CatalogError, Millis, columns::parsed};
 use crate::ids::{DeviceId, Identifier};
 
 /// A device whose questions nobody sees.
@@ -30,7 +30,7 @@ impl Catalog {
              ON CONFLICT (device) DO UPDATE SET identifier = excluded.identifier RETURNING device",
         )
         .bind(request)
-        .bind(now())
+        .bind(self.now())
         .bind(who)
         .fetch_optional(&mut *tx)
         .await?;

@@ -16,6 +16,7 @@ use super::{
     singly, together,
 };
 use crate::{
+    clock::Clock,
     config::Quota,
     ids::{DatasetId, DeviceId, FileId},
     metrics::METRICS,
@@ -96,10 +97,10 @@ impl super::Catalog {
 }
 
 impl Committer {
-    pub(super) fn start(pool: SqlitePool) -> Self {
+    pub(super) fn start(pool: SqlitePool, clock: Clock) -> Self {
         let (queue, jobs) = mpsc::channel(4 * GROUP);
         let worker = TaskTracker::new();
-        worker.spawn(Worker { pool, unmarked: Vec::new(), due: Instant::now() + NEVER }.work(jobs));
+        worker.spawn(Worker { pool, clock, unmarked: Vec::new(), due: Instant::now() + NEVER }.work(jobs));
         worker.close();
         Self { queue, worker }
     }
@@ -118,6 +119,7 @@ impl Committer {
 
 struct Worker {
     pool: SqlitePool,
+    clock: Clock,
     /// Files that lie in their place and are not marked yet. Kept through a failed commit.
     unmarked: Vec<FileId>,
     /// When they are marked without a group.
@@ -199,14 +201,15 @@ impl Worker {
             return Ok((Vec::new(), Vec::new()));
         }
         let mut connection = self.pool.acquire().await?;
-        let together = together::transact(&mut connection, &self.unmarked, group).await?;
+        let at = self.clock.now();
+        let together = together::transact(&mut connection, &self.unmarked, group, at).await?;
         let (unmarked, mut plain) = together.map_or((&self.unmarked[..], HashMap::new()), |plain| (&[][..], plain));
         let mut answers: Vec<_> = (0..group.len()).map(|at| plain.remove(&at).map(|recorded| Ok(vec![recorded]))).collect();
         let rest: Vec<_> = group.iter().zip(&answers).filter(|(_, answer)| answer.is_none()).map(|(batch, _)| batch).collect();
         if unmarked.is_empty() && rest.is_empty() && issues.is_empty() {
             return Ok((answers.into_iter().flatten().collect(), Vec::new()));
         }
-        let (recorded, given) = match singly::transact(&mut connection, unmarked, &rest, issues).await {
+        let (recorded, given) = match singly::transact(&mut connection, unmarked, &rest, issues, at).await {
             Ok(done) => done,
             // What was plain is committed all the same.
             Err(error) if unmarked.is_empty() => (all(&rest, &error), all(issues, &error)),

@@ -2,7 +2,7 @@
 
 use sqlx::Row;
 
-use super::{Catalog, CatalogError, Millis, columns::to_u64, now};
+use super::{Catalog, CatalogError, Millis, columns::to_u64};
 
 /// How many there are of what somebody should know about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Catalog {
              (SELECT COUNT(*) FROM datasets WHERE changes <> zipped AND deleted_at IS NULL) AS to_roll, \
              (SELECT COUNT(*) FROM files WHERE held IS NOT NULL AND state = 'placed') AS quarantined",
         )
-        .bind(now() - lifetime)
+        .bind(self.proven_now() - lifetime)
         .fetch_one(&self.read)
         .await?;
         let count = |column| row.try_get(column).map(to_u64);

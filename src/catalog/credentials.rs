@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::{QueryBuilder, Row, SqliteConnection, sqlite::SqliteRow};
 use tokio_util::sync::CancellationToken;
 
-use super::{Catalog, CatalogError, Millis, now, tokens::Use};
+use super::{Catalog, CatalogError, Millis, tokens::Use};
 use crate::ids::DeviceId;
 
 /// From one writing down to the next.
@@ -75,11 +75,11 @@ impl Catalog {
 }
 
 /// Notes that a token is being handed out.
-pub(super) async fn handed_out(tx: &mut SqliteConnection, device: DeviceId, generation: i64) -> Result<(), sqlx::Error> {
+pub(super) async fn handed_out(tx: &mut SqliteConnection, device: DeviceId, generation: i64, at: Millis) -> Result<(), sqlx::Error> {
     sqlx::query("INSERT INTO credentials (device, generation, collected_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
         .bind(device.to_string())
         .bind(generation)
-        .bind(now())
+        .bind(at)
         .execute(tx)
         .await?;
     Ok(())

@@ -8,7 +8,6 @@ use sqlx::{QueryBuilder, Row, SqliteConnection, sqlite::SqliteRow};
 use super::{
     Catalog, CatalogError, Millis, RecordError,
     columns::{collected, parsed, parsed_or_null, to_i64, to_u64},
-    now,
     rows::Issue,
 };
 use crate::{
@@ -230,7 +229,7 @@ impl Catalog {
         sqlx::query("INSERT INTO datasets (uuid, created_at, updated_at, number) VALUES ($1, $2, $2, (SELECT COALESCE(MAX(number), 0) + 1 FROM datasets)) \
              ON CONFLICT DO NOTHING")
             .bind(uuid.to_string())
-            .bind(now())
+            .bind(self.now())
             .execute(&self.write)
             .await?;
         Ok(())
@@ -350,7 +349,13 @@ impl Catalog {
 
 /// Makes a dataset the device's: issued to it, adopted by it, or its own already. `false` if it is another device's. What becomes one
 /// of a device that was forgotten since it asked lies in the trash, as all of that device's do.
-pub(super) async fn claim(tx: &mut SqliteConnection, uuid: DatasetId, device: Option<DeviceId>, quota: Quota) -> Result<bool, RecordError> {
+pub(super) async fn claim(
+    tx: &mut SqliteConnection,
+    uuid: DatasetId,
+    device: Option<DeviceId>,
+    quota: Quota,
+    at: Millis,
+) -> Result<bool, RecordError> {
     let Some(device) = device else { return Ok(true) };
     let row = sqlx::query("SELECT device FROM datasets WHERE uuid = $1").bind(uuid.to_string()).fetch_optional(&mut *tx).await?;
     let owner: Option<DeviceId> = row.as_ref().map(|row| parsed_or_null(row, "device")).transpose()?.flatten();
@@ -365,7 +370,7 @@ pub(super) async fn claim(tx: &mut SqliteConnection, uuid: DatasetId, device: Op
     )
     .bind(uuid.to_string())
     .bind(device.to_string())
-    .bind(now())
+    .bind(at)
     .execute(&mut *tx)
     .await?;
     let count: i64 = sqlx::query_scalar("UPDATE devices SET datasets = datasets + 1 WHERE id = $1 RETURNING datasets")
@@ -376,19 +381,19 @@ pub(super) async fn claim(tx: &mut SqliteConnection, uuid: DatasetId, device: Op
 }
 
 /// Makes a new dataset the device's, which was here when it asked.
-pub(super) async fn issue(tx: &mut SqliteConnection, issue: &Issue) -> Result<(), RecordError> {
-    claim(tx, issue.uuid, Some(issue.device), issue.quota).await?;
-    sqlx::query("UPDATE devices SET last_used_at = $2 WHERE id = $1").bind(issue.device.to_string()).bind(now()).execute(tx).await?;
+pub(super) async fn issue(tx: &mut SqliteConnection, issue: &Issue, at: Millis) -> Result<(), RecordError> {
+    claim(tx, issue.uuid, Some(issue.device), issue.quota, at).await?;
+    sqlx::query("UPDATE devices SET last_used_at = $2 WHERE id = $1").bind(issue.device.to_string()).bind(at).execute(tx).await?;
     Ok(())
 }
 
 /// Counts files that came (or, negative, went), so that the zip is known to be behind.
-pub(super) async fn count(tx: &mut SqliteConnection, uuid: DatasetId, files: i64, bytes: i64) -> Result<(), sqlx::Error> {
+pub(super) async fn count(tx: &mut SqliteConnection, uuid: DatasetId, files: i64, bytes: i64, at: Millis) -> Result<(), sqlx::Error> {
     sqlx::query("UPDATE datasets SET files = files + $2, bytes = bytes + $3, changes = changes + 1, updated_at = $4 WHERE uuid = $1")
         .bind(uuid.to_string())
         .bind(files)
         .bind(bytes)
-        .bind(now())
+        .bind(at)
         .execute(tx)
         .await?;
     Ok(())

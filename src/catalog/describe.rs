@@ -118,7 +118,7 @@ impl Catalog {
             .fetch_optional(&mut *tx)
             .await?;
         let Some(row) = described else { return Ok(None) };
-        forgetting::forget_late(&mut tx, dataset).await?;
+        forgetting::forget_late(&mut tx, dataset, self.now()).await?;
         keep_meta_info(&mut tx, dataset, description.meta_info.as_deref()).await?;
         let device = parsed_or_null(&row, "device")?;
         if let Some(device) = device {
@@ -193,7 +193,7 @@ async fn describe_device(tx: &mut SqliteConnection, device: DeviceId, said: &Des
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{DAY, made::Made, now};
+    use crate::catalog::{DAY, made::Made};
 
     /// A description of a run that started at a time, as of all changes so far.
     async fn description(made: &Made, dataset: DatasetId, started_at: Millis) -> Description {
@@ -347,7 +347,7 @@ mod tests {
         made.catalog.visit_files_to_read(dataset, |file| files.push(file)).await.expect("files");
         let told: Vec<_> = files.iter().map(|file| (file.sent_name.as_str(), file.name.as_str(), file.by_device, file.is_here)).collect();
         assert_eq!(told, [("a:1.csv", "a_1.csv", true, true), ("b.csv", "b.csv", false, false)]);
-        assert!(files.iter().all(|file| file.received_at.abs_diff(now()) < 60_000));
+        assert!(files.iter().all(|file| file.received_at.abs_diff(made.catalog.now()) < 60_000));
     }
 
     #[tokio::test]

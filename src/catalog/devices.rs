@@ -5,7 +5,7 @@ use sqlx::{QueryBuilder, Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 use super::{
     Catalog, CatalogError, Millis,
     columns::{parsed, to_u64},
-    credentials, now,
+    credentials,
     tokens::Lowest,
 };
 use crate::ids::{DeviceId, Identifier};
@@ -216,7 +216,7 @@ impl Catalog {
         )
         .bind(id.to_string())
         .bind(unknown(id))
-        .bind(now())
+        .bind(self.now())
         .bind(generation)
         .execute(&self.write)
         .await?;
@@ -230,7 +230,7 @@ impl Catalog {
     pub async fn set_revoked(&self, id: DeviceId, revoked: bool) -> Result<bool, CatalogError> {
         let done = sqlx::query("UPDATE devices SET revoked_at = $2 WHERE id = $1")
             .bind(id.to_string())
-            .bind(revoked.then(now))
+            .bind(revoked.then(|| self.now()))
             .execute(&self.write)
             .await?;
         self.device_changed(id);
@@ -249,7 +249,7 @@ impl Catalog {
     fn is_good(&self, id: DeviceId, generation: u32, lowest: Lowest) -> bool {
         let good = lowest.is_some_and(|lowest| generation >= lowest);
         if good {
-            self.tokens.note_use(id, generation, now());
+            self.tokens.note_use(id, generation, self.now());
         }
         good
     }
@@ -269,7 +269,7 @@ impl Catalog {
         let (mut tx, _place) = self.writing_aside().await?;
         let mut ended = 0;
         for (id, generation) in devices {
-            let end = sqlx::query(end).bind(id.to_string()).bind(unknown(*id)).bind(now()).bind(generation);
+            let end = sqlx::query(end).bind(id.to_string()).bind(unknown(*id)).bind(self.now()).bind(generation);
             ended += end.execute(&mut *tx).await?.rows_affected();
         }
         tx.commit().await?;
@@ -293,7 +293,12 @@ pub(super) fn containing(text: &str) -> String {
 
 /// Makes room for a token that is being handed out: a new device, or the next generation of a known one. A device that was
 /// revoked is let in again, but its older tokens stay dead. Returns the generation.
-pub(super) async fn next_generation(tx: &mut SqliteConnection, identifier: &Identifier, signed_by: &str) -> Result<u32, sqlx::Error> {
+pub(super) async fn next_generation(
+    tx: &mut SqliteConnection,
+    identifier: &Identifier,
+    signed_by: &str,
+    at: Millis,
+) -> Result<u32, sqlx::Error> {
     let generation: i64 = sqlx::query_scalar(
         "INSERT INTO devices (id, identifier, created_at, collected_at, signed_by, generation, lowest_generation) VALUES ($1, $2, $3, $3, $4, 1, 1) \
          ON CONFLICT (id) DO UPDATE SET identifier = excluded.identifier, collected_at = excluded.collected_at, signed_by = excluded.signed_by, \
@@ -303,11 +308,11 @@ pub(super) async fn next_generation(tx: &mut SqliteConnection, identifier: &Iden
     )
     .bind(identifier.device().to_string())
     .bind(identifier.as_str())
-    .bind(now())
+    .bind(at)
     .bind(signed_by)
     .fetch_one(&mut *tx)
     .await?;
-    credentials::handed_out(tx, identifier.device(), generation).await?;
+    credentials::handed_out(tx, identifier.device(), generation, at).await?;
     Ok(u32::try_from(generation).unwrap_or(u32::MAX))
 }
 

@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use sqlx::{QueryBuilder, Row, SqliteConnection};
 
 use super::{
-    Catalog, CatalogError, FileRow, FileState, arrivals,
+    Catalog, CatalogError, FileState, Millis, arrivals,
     columns::{LISTED_AT_ONCE, collected, parsed, push_list, to_i64, to_u64},
-    now, words,
+    words,
 };
 use crate::ids::{DatasetId, DeviceId, FileId};
 
@@ -88,7 +88,7 @@ impl Catalog {
         if let Some(number) = number {
             words::forget(&mut tx, number).await?;
         }
-        sqlx::query(SETTLE_ITS_RUN).bind(dataset.to_string()).bind(now()).execute(&mut *tx).await?;
+        sqlx::query(SETTLE_ITS_RUN).bind(dataset.to_string()).bind(self.now()).execute(&mut *tx).await?;
         // What is held for the stub must wait for it.
         sqlx::query("PRAGMA defer_foreign_keys = ON").execute(&mut *tx).await?;
         for statement in [
@@ -105,7 +105,7 @@ impl Catalog {
         ] {
             sqlx::query::<sqlx::Sqlite>(statement).bind(dataset.to_string()).execute(&mut *tx).await?;
         }
-        insert_stub(&mut tx, dataset, "WHERE EXISTS (SELECT 1 FROM files WHERE dataset = $1)").await?;
+        insert_stub(&mut tx, dataset, "WHERE EXISTS (SELECT 1 FROM files WHERE dataset = $1)", self.now()).await?;
         tx.commit().await?;
         Ok(number.is_some())
     }
@@ -137,8 +137,8 @@ impl Catalog {
 }
 
 /// Makes sure that a file can be held for a dataset that was erased.
-pub(super) async fn keep_stub(tx: &mut SqliteConnection, dataset: DatasetId) -> Result<(), sqlx::Error> {
-    insert_stub(tx, dataset, "WHERE TRUE").await
+pub(super) async fn keep_stub(tx: &mut SqliteConnection, dataset: DatasetId, at: Millis) -> Result<(), sqlx::Error> {
+    insert_stub(tx, dataset, "WHERE TRUE", at).await
 }
 
 /// Removes a stub that nothing is held for any more.
@@ -151,10 +151,10 @@ pub(super) async fn drop_stub(tx: &mut SqliteConnection, dataset: DatasetId) -> 
 }
 
 /// In the trash, so that nothing is made of it; without a number, so that it is not shown there.
-async fn insert_stub(tx: &mut SqliteConnection, dataset: DatasetId, when: &'static str) -> Result<(), sqlx::Error> {
+async fn insert_stub(tx: &mut SqliteConnection, dataset: DatasetId, when: &'static str, at: Millis) -> Result<(), sqlx::Error> {
     let insert = "INSERT INTO datasets (uuid, created_at, updated_at, deleted_at, described) SELECT $1, $2, $2, $2, 0";
     let query = sqlx::query(sqlx::AssertSqlSafe(format!("{insert} {when} ON CONFLICT DO NOTHING")));
-    query.bind(dataset.to_string()).bind(now()).execute(tx).await?;
+    query.bind(dataset.to_string()).bind(at).execute(tx).await?;
     Ok(())
 }
 

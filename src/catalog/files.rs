@@ -177,7 +177,7 @@ impl Catalog {
         };
         let name = reserve_name(&mut tx, file.id, file.dataset, &wanted, taken.as_deref()).await?;
         // The zip may hold it under the old name.
-        datasets::count(&mut tx, file.dataset, 0, 0).await?;
+        datasets::count(&mut tx, file.dataset, 0, 0, self.now()).await?;
         tx.commit().await?;
         Ok(name)
     }
@@ -202,7 +202,7 @@ impl Catalog {
         let mut tx = self.writing().await?;
         sqlx::query("UPDATE files SET state = 'lost' WHERE id = $1").bind(file.id.to_string()).execute(&mut *tx).await?;
         if let Whereabouts::Dataset(_) = file.whereabouts {
-            datasets::count(&mut tx, file.dataset, -1, -to_i64(file.size)).await?;
+            datasets::count(&mut tx, file.dataset, -1, -to_i64(file.size), self.now()).await?;
         }
         Ok(tx.commit().await?)
     }

@@ -3,7 +3,7 @@
 
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::{Audience, Catalog, CatalogError, Millis, assignments, columns::parsed, devices::unknown, now, spans::assign_anew};
+use super::{Audience, Catalog, CatalogError, Millis, assignments, columns::parsed, devices::unknown, spans::assign_anew};
 use crate::{
     ids::{DatasetId, DeviceId, ParticipantId},
     ledger::DeviceState,
@@ -46,7 +46,7 @@ impl Catalog {
         // As in [`Catalog::delete`].
         self.flush().await?;
         let (mut tx, _place) = self.writing_aside().await?;
-        let known = forget_device(&mut tx, device, by).await?;
+        let known = forget_device(&mut tx, device, by, self.now()).await?;
         tx.commit().await?;
         self.device_changed(device);
         Ok(known)
@@ -60,7 +60,7 @@ impl Catalog {
     pub async fn forget_participant(&self, participant: ParticipantId, by: &str, kept: Millis) -> Result<bool, CatalogError> {
         self.flush().await?;
         let (mut tx, _place) = self.writing_aside().await?;
-        let (id, now) = (participant.to_string(), now());
+        let (id, now) = (participant.to_string(), self.now());
         let mark = sqlx::query("UPDATE participants SET forgotten_at = COALESCE(forgotten_at, $2) WHERE id = $1").bind(&id).bind(now);
         let known = mark.execute(&mut *tx).await?.rows_affected() == 1;
         // Without a span nothing else says who wore the device, should somebody restore one.
@@ -88,7 +88,7 @@ impl Catalog {
         for id in ids(&mut tx, TO_BLANK).await? {
             blank(&mut tx, &id).await?;
         }
-        sqlx::query("DELETE FROM forgotten_spans WHERE kept_until <= $1").bind(now()).execute(&mut *tx).await?;
+        sqlx::query("DELETE FROM forgotten_spans WHERE kept_until <= $1").bind(self.proven_now()).execute(&mut *tx).await?;
         for id in ids(&mut tx, GONE).await? {
             sqlx::query("DELETE FROM participants WHERE id = $1").bind(&id).execute(&mut *tx).await?;
             sqlx::query("UPDATE audit SET detail = '' WHERE subject = $1").bind(&id).execute(&mut *tx).await?;
@@ -114,11 +114,11 @@ impl Catalog {
                 DeviceState::Revoked { generation } => (generation, false),
                 DeviceState::Forgotten { generation } => (generation, true),
             };
-            changed += shut_out(&mut tx, *device, generation).await?;
+            changed += shut_out(&mut tx, *device, generation, self.now()).await?;
             let row = sqlx::query("SELECT 1 FROM devices WHERE id = $1 AND forgotten_at IS NULL AND generation <= $2");
             let is_new = row.bind(device.to_string()).bind(generation).fetch_optional(&mut *tx).await?.is_some();
             if is_forgotten && is_new {
-                forget_device(&mut tx, *device, "").await?;
+                forget_device(&mut tx, *device, "", self.now()).await?;
             }
         }
         tx.commit().await?;
@@ -152,12 +152,12 @@ impl Catalog {
     }
 }
 
-async fn forget_device(tx: &mut SqliteConnection, device: DeviceId, by: &str) -> Result<bool, sqlx::Error> {
+async fn forget_device(tx: &mut SqliteConnection, device: DeviceId, by: &str, at: Millis) -> Result<bool, sqlx::Error> {
     let forget = "UPDATE devices SET revoked_at = COALESCE(revoked_at, $2), forgotten_at = COALESCE(forgotten_at, $2) WHERE id = $1";
-    let known = sqlx::query(forget).bind(device.to_string()).bind(now()).execute(&mut *tx).await?.rows_affected() == 1;
+    let known = sqlx::query(forget).bind(device.to_string()).bind(at).execute(&mut *tx).await?.rows_affected() == 1;
     sqlx::query("DELETE FROM requests WHERE device = $1").bind(device.to_string()).execute(&mut *tx).await?;
     let delete = "UPDATE datasets SET deleted_at = $2, deleted_by = $3 WHERE device = $1 AND deleted_at IS NULL";
-    sqlx::query(delete).bind(device.to_string()).bind(now()).bind(by).execute(&mut *tx).await?;
+    sqlx::query(delete).bind(device.to_string()).bind(at).bind(by).execute(&mut *tx).await?;
     assignments::forget(tx, Audience::Device(device)).await?;
     Ok(known)
 }
@@ -167,8 +167,8 @@ async fn ids(tx: &mut SqliteConnection, query: &'static str) -> Result<Vec<Strin
 }
 
 /// Puts a dataset that was read just now into the trash, where it is of a participant that is forgotten.
-pub(super) async fn forget_late(tx: &mut SqliteConnection, dataset: DatasetId) -> Result<(), sqlx::Error> {
-    sqlx::query(LATE).bind(dataset.to_string()).bind(now()).execute(tx).await?;
+pub(super) async fn forget_late(tx: &mut SqliteConnection, dataset: DatasetId, at: Millis) -> Result<(), sqlx::Error> {
+    sqlx::query(LATE).bind(dataset.to_string()).bind(at).execute(tx).await?;
     Ok(())
 }
 
@@ -205,11 +205,11 @@ async fn let_in(tx: &mut SqliteConnection, device: DeviceId, generation: u32) ->
 }
 
 /// Makes sure that no token of a device up to this generation is good, and that the next one is a later one.
-async fn shut_out(tx: &mut SqliteConnection, device: DeviceId, generation: u32) -> Result<u64, sqlx::Error> {
+async fn shut_out(tx: &mut SqliteConnection, device: DeviceId, generation: u32, at: Millis) -> Result<u64, sqlx::Error> {
     let revoke = "INSERT INTO devices (id, identifier, created_at, revoked_at, generation, lowest_generation) VALUES ($1, $2, $3, $3, $4, 1) \
          ON CONFLICT (id) DO UPDATE SET generation = excluded.generation, revoked_at = COALESCE(devices.revoked_at, excluded.revoked_at) \
          WHERE devices.generation < excluded.generation OR (devices.generation = excluded.generation AND devices.revoked_at IS NULL)";
-    let revoke = sqlx::query(revoke).bind(device.to_string()).bind(unknown(device)).bind(now()).bind(generation);
+    let revoke = sqlx::query(revoke).bind(device.to_string()).bind(unknown(device)).bind(at).bind(generation);
     let revoked = revoke.execute(&mut *tx).await?.rows_affected();
     let end = sqlx::query("UPDATE devices SET lowest_generation = $2 + 1 WHERE id = $1 AND generation > $2 AND lowest_generation <= $2");
     Ok(revoked + end.bind(device.to_string()).bind(generation).execute(tx).await?.rows_affected())
@@ -321,7 +321,7 @@ mod tests {
         let participant = worn(&made, device, "NULL").await;
         let (before, behind) = (made.dataset(device).await, made.dataset(device).await);
         made.catalog.forget_participant(participant, "ada", DAY).await.expect("forgotten");
-        let forgotten_at = now();
+        let forgotten_at = made.catalog.now();
         for (dataset, started_at, is_its) in [(before, forgotten_at - DAY, true), (behind, forgotten_at + 1, false)] {
             read(&made, dataset, started_at).await;
             assert_eq!(is_in_trash(&made, dataset).await, is_its);

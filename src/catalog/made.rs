@@ -3,8 +3,9 @@
 use sqlx::{AssertSqlSafe, Row, Sqlite, Transaction, pool::PoolConnection};
 use tempfile::TempDir;
 
-use super::{Catalog, FileRow, Model, ModelNotes, NewFile, now};
+use super::{Catalog, FileRow, Model, ModelNotes, NewFile};
 use crate::{
+    clock::{Source, machine},
     config::Quota,
     ids::{DatasetId, DeviceId, FileId, FileName, Identifier, ModelId, SentName},
     storage::Digests,
@@ -17,8 +18,13 @@ pub(crate) struct Made {
 
 impl Made {
     pub(crate) async fn new() -> Self {
+        Self::with_clocks(std::sync::Arc::new(machine)).await
+    }
+
+    /// One that goes by other clocks than those of the machine.
+    pub(crate) async fn with_clocks(clocks: Source) -> Self {
         let folder = TempDir::new().expect("a folder");
-        let catalog = Catalog::open(&folder.path().join("catalog.sqlite")).await.expect("a catalog");
+        let catalog = Catalog::open_with(&folder.path().join("catalog.sqlite"), clocks).await.expect("a catalog");
         Self { catalog, folder }
     }
 
@@ -58,7 +64,7 @@ impl Made {
             sha256,
             settings,
             facts: "{}".to_owned(),
-            published_at: now(),
+            published_at: self.catalog.now(),
             published_by: "ada".to_owned(),
         };
         assert!(self.catalog.add_model(&model).await.expect("added"), "its name is taken");

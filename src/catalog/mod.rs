@@ -6,8 +6,10 @@ mod arrivals;
 mod assignments;
 mod audit;
 mod blocked;
+mod clock;
 mod columns;
 mod commit;
+mod correct;
 mod counts;
 mod credentials;
 mod datasets;
@@ -56,7 +58,10 @@ use sqlx::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::ids::DeviceId;
+use crate::{
+    clock::{self as time, Clock},
+    ids::DeviceId,
+};
 
 pub use alerts::{Channel, StandingAlert};
 pub use annotations::{Edited, Texts};
@@ -64,6 +69,7 @@ pub use arrivals::Arrivals;
 pub use assignments::{Assigned, Assignment, Audience, Deciding, Recipient};
 pub use audit::{AuditEntry, AuditFilter, Subject};
 pub use blocked::Blocked;
+pub use clock::Settled;
 pub use counts::Counts;
 pub use credentials::Credential;
 pub use datasets::{Dataset, Notes, Run, Verdict, ZipState};
@@ -82,23 +88,7 @@ pub use runs::{NumberedRun, RunSpan};
 pub use spans::{Span, Spanned};
 pub use watched::{UnfinishedDataset, Watched};
 
-/// A time: milliseconds since 1970-01-01 UTC.
-pub type Millis = i64;
-
-/// A day of them.
-pub const DAY: Millis = 24 * 60 * 60 * 1000;
-
-/// The day that holds a moment (UTC); that of 1970-01-01 where there is none so far away.
-#[must_use]
-pub fn date_of(at: Millis) -> jiff::civil::Date {
-    jiff::Timestamp::from_millisecond(at).unwrap_or_default().to_zoned(jiff::tz::TimeZone::UTC).date()
-}
-
-/// The time now.
-#[must_use]
-pub fn now() -> Millis {
-    jiff::Timestamp::now().as_millisecond()
-}
+pub use crate::clock::{DAY, Millis, date_of};
 
 /// How long a statement waits for another process that holds the database: well inside a watch's patience of 10 s.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
@@ -117,6 +107,7 @@ pub struct Catalog {
     /// One connection: writers queue here, so they never meet in the database.
     write: SqlitePool,
     committer: commit::Committer,
+    clock: Clock,
     tokens: Arc<tokens::Tokens>,
     /// Counts what changes who is to have which model.
     recipients: Arc<AtomicU64>,
@@ -131,6 +122,14 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`] where the file is not a catalog of this program's version, or cannot be used.
     pub async fn open(path: &Path) -> Result<Self, CatalogError> {
+        Self::open_with(path, Arc::new(time::machine)).await
+    }
+
+    /// The same with other clocks than those of the machine.
+    ///
+    /// # Errors
+    /// As [`Catalog::open`].
+    pub async fn open_with(path: &Path, clocks: time::Source) -> Result<Self, CatalogError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -147,8 +146,17 @@ impl Catalog {
         let write = write.connect_with(options.clone()).await?;
         upgrade::upgrade(&write, path).await?;
         let read = pool.max_connections(4).connect_with(options.read_only(true)).await?;
-        let committer = commit::Committer::start(write.clone());
-        Ok(Self { read, write, committer, tokens: Arc::default(), recipients: Arc::default(), aside: Arc::new(Semaphore::new(ASIDE)) })
+        let clock = Clock::new(clock::stored_time(&write).await?, clocks);
+        let committer = commit::Committer::start(write.clone(), clock.clone());
+        Ok(Self {
+            read,
+            write,
+            committer,
+            clock,
+            tokens: Arc::default(),
+            recipients: Arc::default(),
+            aside: Arc::new(Semaphore::new(ASIDE)),
+        })
     }
 
     /// How many devices that are let in hold a token signed by none of these secrets (given by their fingerprints), asked of a
@@ -168,6 +176,9 @@ impl Catalog {
     /// Commits what is queued and closes the file.
     pub async fn close(&self) {
         self.committer.close().await;
+        if let Err(error) = self.store_time().await {
+            tracing::warn!(%error, "the time could not be stored; the next start goes on from the last time that was");
+        }
         self.read.close().await;
         self.write.close().await;
     }

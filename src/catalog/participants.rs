@@ -6,7 +6,6 @@ use super::{
     Audience, Catalog, CatalogError, Millis, assignments,
     columns::{parsed, to_u64},
     devices::containing,
-    now,
     spans::assign_anew,
 };
 use crate::ids::{ParticipantId, Tag};
@@ -115,7 +114,7 @@ impl Catalog {
         let (mut tx, _place) = self.writing_aside().await?;
         free_label(&mut tx, label, id).await?;
         let insert = "INSERT INTO participants (id, label, note, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (label) DO NOTHING";
-        let insert = sqlx::query(insert).bind(id.to_string()).bind(label.as_str()).bind(note).bind(now());
+        let insert = sqlx::query(insert).bind(id.to_string()).bind(label.as_str()).bind(note).bind(self.now());
         let done = insert.execute(&mut *tx).await?;
         tx.commit().await?;
         Ok(if done.rows_affected() == 1 { Enrolled::Done } else { Enrolled::Taken })

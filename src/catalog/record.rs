@@ -3,9 +3,9 @@
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::{
-    FileRow, FileState, Held, NewFile, RecordError, Recorded, Whereabouts, arrivals,
+    FileRow, FileState, Held, Millis, NewFile, RecordError, Recorded, Whereabouts, arrivals,
     columns::{LISTED_AT_ONCE, push_list, to_i64, to_u64},
-    datasets, erasing, now,
+    datasets, erasing,
 };
 use crate::{
     config::{FILE_OVERHEAD, Quota},
@@ -28,22 +28,22 @@ pub(super) use being_placed;
 pub(super) const RESERVED_NAMES: [&str; 2] = ["readme.md", Kind::Model.folder()];
 
 /// Records one file inside the transaction of a group.
-pub(super) async fn record(tx: &mut SqliteConnection, file: &NewFile, quota: Quota) -> Result<Recorded, RecordError> {
+pub(super) async fn record(tx: &mut SqliteConnection, file: &NewFile, quota: Quota, at: Millis) -> Result<Recorded, RecordError> {
     let foreign = match file.held {
-        Some(Held::Erased) => erasing::keep_stub(tx, file.dataset).await.map(|()| false)?,
-        _ => !datasets::claim(tx, file.dataset, file.device, quota).await?,
+        Some(Held::Erased) => erasing::keep_stub(tx, file.dataset, at).await.map(|()| false)?,
+        _ => !datasets::claim(tx, file.dataset, file.device, quota, at).await?,
     };
     if let Some(row) = find_same(tx, file).await? {
         return Ok(Recorded { row, new: false });
     }
     if let Some(device) = file.device {
-        charge(tx, device, file.digests.size, quota).await?;
+        charge(tx, device, file.digests.size, quota, at).await?;
     }
     let held = if foreign { Some(Held::ForeignDataset) } else { file.held };
     if held.is_none() && count_files(tx, file.dataset).await? >= quota.dataset_files {
         return Err(RecordError::DatasetFull);
     }
-    let mut row = insert(tx, file, held).await?;
+    let mut row = insert(tx, file, held, at).await?;
     if held.is_none() {
         let name = reserve_name(tx, file.id, file.dataset, &file.sent_name.stored(), None).await?;
         row.whereabouts = Whereabouts::Dataset(name);
@@ -68,9 +68,9 @@ async fn find_same(tx: &mut SqliteConnection, file: &NewFile) -> Result<Option<F
     row.as_ref().map(FileRow::read).transpose()
 }
 
-async fn charge(tx: &mut SqliteConnection, device: DeviceId, size: u64, quota: Quota) -> Result<(), RecordError> {
+async fn charge(tx: &mut SqliteConnection, device: DeviceId, size: u64, quota: Quota, at: Millis) -> Result<(), RecordError> {
     let charge = "UPDATE devices SET files = files + 1, bytes = bytes + $2, last_used_at = $3 WHERE id = $1 RETURNING files, bytes";
-    let row = sqlx::query(charge).bind(device.to_string()).bind(to_i64(size)).bind(now()).fetch_one(tx).await?;
+    let row = sqlx::query(charge).bind(device.to_string()).bind(to_i64(size)).bind(at).fetch_one(tx).await?;
     let files = to_u64(row.try_get("files")?);
     if files > quota.files {
         return Err(RecordError::Quota("files"));
@@ -90,7 +90,7 @@ async fn count_files(tx: &mut SqliteConnection, dataset: DatasetId) -> Result<u6
     Ok(count.map_or(0, to_u64))
 }
 
-async fn insert(tx: &mut SqliteConnection, file: &NewFile, held: Option<Held>) -> Result<FileRow, sqlx::Error> {
+async fn insert(tx: &mut SqliteConnection, file: &NewFile, held: Option<Held>, at: Millis) -> Result<FileRow, sqlx::Error> {
     let row = sqlx::query(
         "INSERT INTO files (id, dataset, device, sent_name, size, sha256, crc32, received_at, state, held) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'placing', $9) RETURNING *",
@@ -102,7 +102,7 @@ async fn insert(tx: &mut SqliteConnection, file: &NewFile, held: Option<Held>) -
     .bind(to_i64(file.digests.size))
     .bind(file.digests.sha256_hex())
     .bind(i64::from(file.digests.crc32))
-    .bind(now())
+    .bind(at)
     .bind(held.map(Held::as_str))
     .fetch_one(tx)
     .await?;
@@ -148,20 +148,20 @@ pub(super) async fn reserve_name(
 }
 
 /// Marks files as placed, in one exchange with the database, however many they are.
-pub(super) async fn mark_placed(tx: &mut SqliteConnection, files: &[FileId]) -> Result<(), sqlx::Error> {
+pub(super) async fn mark_placed(tx: &mut SqliteConnection, files: &[FileId], at: Millis) -> Result<(), sqlx::Error> {
     if files.is_empty() {
         return Ok(());
     }
     let mut script = QueryBuilder::new("");
-    push_marks(&mut script, files);
+    push_marks(&mut script, files, at);
     script.build().execute(tx).await?;
     Ok(())
 }
 
 /// Marks files that lie in their place, and counts them in their datasets. One that is marked already is passed over.
-pub(super) fn push_marks(script: &mut QueryBuilder<Sqlite>, files: &[FileId]) {
+pub(super) fn push_marks(script: &mut QueryBuilder<Sqlite>, files: &[FileId], at: Millis) {
     for files in files.chunks(LISTED_AT_ONCE) {
-        script.push("UPDATE datasets SET updated_at = ").push_bind(now()).push(
+        script.push("UPDATE datasets SET updated_at = ").push_bind(at).push(
             ", files = datasets.files + came.files, bytes = datasets.bytes + came.bytes, changes = datasets.changes + came.files \
              FROM (SELECT dataset, COUNT(*) AS files, CAST(SUM(size) AS BIGINT) AS bytes FROM files \
              WHERE held IS NULL AND state IN ('placing', 'lost') AND id IN (",

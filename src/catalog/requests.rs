@@ -7,7 +7,7 @@ use super::{
     Catalog, CatalogError, Device, Millis,
     blocked::is_blocked,
     columns::{parsed, to_u64},
-    devices, now,
+    devices,
 };
 use crate::ids::{DeviceId, Identifier};
 
@@ -74,16 +74,16 @@ impl Catalog {
         let (mut tx, _place) = self.writing_aside().await?;
         let granted = sqlx::query("DELETE FROM requests WHERE identifier = $1 AND granted_at > $2 RETURNING id")
             .bind(identifier.as_str())
-            .bind(now() - lifetime)
+            .bind(self.proven_now() - lifetime)
             .fetch_optional(&mut *tx)
             .await?;
         let poll = if granted.is_some() {
-            Poll::Collected(devices::next_generation(&mut tx, identifier, signed_by).await?)
-        } else if touch(&mut tx, identifier).await? || is_blocked(&mut tx, identifier).await? {
+            Poll::Collected(devices::next_generation(&mut tx, identifier, signed_by, self.now()).await?)
+        } else if touch(&mut tx, identifier, self.now()).await? || is_blocked(&mut tx, identifier).await? {
             Poll::Pending
         } else {
             make_room(&mut tx, most).await?;
-            insert(&mut tx, identifier).await?;
+            insert(&mut tx, identifier, self.now()).await?;
             Poll::New
         };
         tx.commit().await?;
@@ -109,7 +109,7 @@ impl Catalog {
     /// [`CatalogError`].
     pub async fn requests(&self, lifetime: Millis) -> Result<Vec<Request>, CatalogError> {
         let rows = sqlx::query("SELECT * FROM requests ORDER BY polled_at DESC, id").fetch_all(&self.read).await?;
-        let alive = now() - lifetime;
+        let alive = self.proven_now() - lifetime;
         rows.iter()
             .map(|row| {
                 let request = Request::read(row)?;
@@ -142,8 +142,10 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`].
     pub async fn grant(&self, id: &str, who: &str) -> Result<bool, CatalogError> {
-        let query = sqlx::query("UPDATE requests SET granted_at = $2, granted_by = $3 WHERE id = $1").bind(id).bind(now()).bind(who);
-        Ok(query.execute(&self.write).await?.rows_affected() == 1)
+        // The time is taken once nobody else writes: see [`Catalog::now`].
+        let mut connection = self.write.acquire().await?;
+        let query = sqlx::query("UPDATE requests SET granted_at = $2, granted_by = $3 WHERE id = $1").bind(id).bind(self.now()).bind(who);
+        Ok(query.execute(&mut *connection).await?.rows_affected() == 1)
     }
 
     /// Denies a request: it is gone, and comes back if it is asked again. Returns it; `None` if there is none of this id.
@@ -157,11 +159,11 @@ impl Catalog {
 }
 
 /// Counts a poll of a request that is open. A grant that has lapsed is taken back: a person decides anew.
-async fn touch(tx: &mut SqliteConnection, identifier: &Identifier) -> Result<bool, sqlx::Error> {
+async fn touch(tx: &mut SqliteConnection, identifier: &Identifier, at: Millis) -> Result<bool, sqlx::Error> {
     let done =
         sqlx::query("UPDATE requests SET polled_at = $2, polls = polls + 1, granted_at = NULL, granted_by = NULL WHERE identifier = $1")
             .bind(identifier.as_str())
-            .bind(now())
+            .bind(at)
             .execute(tx)
             .await?;
     Ok(done.rows_affected() == 1)
@@ -177,7 +179,7 @@ async fn make_room(tx: &mut SqliteConnection, most: u32) -> Result<(), sqlx::Err
     Ok(())
 }
 
-async fn insert(tx: &mut SqliteConnection, identifier: &Identifier) -> Result<(), sqlx::Error> {
+async fn insert(tx: &mut SqliteConnection, identifier: &Identifier, at: Millis) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO requests (id, identifier, device, created_at, polled_at, polls, asked_again) VALUES ($1, $2, $3, $4, $4, 1, \
          (SELECT COUNT(*) FROM devices WHERE id = $3 AND collected_at > $5))",
@@ -185,8 +187,8 @@ async fn insert(tx: &mut SqliteConnection, identifier: &Identifier) -> Result<()
     .bind(Uuid::new_v4().to_string())
     .bind(identifier.as_str())
     .bind(identifier.device().to_string())
-    .bind(now())
-    .bind(now() - SUSPICIOUSLY_SOON)
+    .bind(at)
+    .bind(at - SUSPICIOUSLY_SOON)
     .execute(tx)
     .await?;
     Ok(())

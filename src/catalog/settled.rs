@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Catalog, CatalogError, now};
+use super::{Catalog, CatalogError};
 
 impl Catalog {
     /// Says that something is known to be missing. Said again it stays as it was.
@@ -14,7 +14,7 @@ impl Catalog {
         sqlx::query("INSERT INTO settled (kind, subject, at, who) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING")
             .bind(kind)
             .bind(subject)
-            .bind(now())
+            .bind(self.now())
             .bind(who)
             .execute(&mut *tx)
             .await?;

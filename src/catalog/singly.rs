@@ -4,7 +4,7 @@
 use sqlx::{Connection, SqliteConnection};
 
 use super::{
-    CatalogError, arrivals, datasets, record,
+    CatalogError, Millis, arrivals, datasets, record,
     rows::{Batch, Issue, IssueAnswer, RecordAnswer},
 };
 use crate::ids::FileId;
@@ -16,15 +16,16 @@ pub(super) async fn transact(
     unmarked: &[FileId],
     group: &[&Batch],
     issues: &[Issue],
+    at: Millis,
 ) -> Result<(Vec<RecordAnswer>, Vec<IssueAnswer>), CatalogError> {
     let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
-    record::mark_placed(&mut tx, unmarked).await?;
+    record::mark_placed(&mut tx, unmarked, at).await?;
     let (mut recorded, mut given) = (Vec::with_capacity(group.len()), Vec::with_capacity(issues.len()));
     for batch in group {
-        recorded.push(record_batch(&mut tx, batch).await);
+        recorded.push(record_batch(&mut tx, batch, at).await);
     }
     for issue in issues {
-        given.push(record_issue(&mut tx, issue).await);
+        given.push(record_issue(&mut tx, issue, at).await);
     }
     let new: Vec<_> = recorded.iter().flatten().flatten().filter(|file| file.new).map(|file| file.row.id).collect();
     arrivals::count(&mut tx, &new).await?;
@@ -32,17 +33,17 @@ pub(super) async fn transact(
     Ok((recorded, given))
 }
 
-async fn record_issue(tx: &mut SqliteConnection, issue: &Issue) -> IssueAnswer {
+async fn record_issue(tx: &mut SqliteConnection, issue: &Issue, at: Millis) -> IssueAnswer {
     let mut savepoint = tx.begin().await?;
-    datasets::issue(&mut savepoint, issue).await?;
+    datasets::issue(&mut savepoint, issue, at).await?;
     Ok(savepoint.commit().await?)
 }
 
-async fn record_batch(tx: &mut SqliteConnection, batch: &Batch) -> RecordAnswer {
+async fn record_batch(tx: &mut SqliteConnection, batch: &Batch, at: Millis) -> RecordAnswer {
     let mut savepoint = tx.begin().await?;
     let mut recorded = Vec::with_capacity(batch.files.len());
     for file in &batch.files {
-        recorded.push(record::record(&mut savepoint, file, batch.quota).await?);
+        recorded.push(record::record(&mut savepoint, file, batch.quota, at).await?);
     }
     savepoint.commit().await?;
     Ok(recorded)

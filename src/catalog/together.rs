@@ -13,7 +13,6 @@ use super::{
     arrivals::push_count,
     columns::{padded, parsed, push_list, to_i64},
     error::concerns_a_row,
-    now,
     record::{RESERVED_NAMES, being_placed, push_marks},
     rows::Batch,
 };
@@ -52,6 +51,7 @@ pub(super) async fn transact(
     connection: &mut SqliteConnection,
     unmarked: &[FileId],
     group: &[Batch],
+    now: Millis,
 ) -> Result<Option<HashMap<usize, Recorded>>, sqlx::Error> {
     let candidates = candidates(group);
     if unmarked.is_empty() && candidates.is_empty() {
@@ -59,12 +59,11 @@ pub(super) async fn transact(
     }
     // Every upload of a moment has the same quota, but for a reload in between.
     let quota = group.iter().map(|batch| batch.quota).reduce(Quota::least).unwrap_or(Quota::NONE);
-    let received_at = now();
     let mut script = QueryBuilder::new("BEGIN IMMEDIATE; ");
-    push_marks(&mut script, unmarked);
+    push_marks(&mut script, unmarked, now);
     if !candidates.is_empty() {
-        push_files(&mut script, &candidates, quota, received_at);
-        push_counts(&mut script, &candidates);
+        push_files(&mut script, &candidates, quota, now);
+        push_counts(&mut script, &candidates, now);
     }
     let plain = match script.push("COMMIT").build().fetch_all(&mut *connection).await {
         Ok(rows) => rows.iter().map(|row| parsed(row, "id")).collect::<Result<HashSet<FileId>, _>>()?,
@@ -75,7 +74,7 @@ pub(super) async fn transact(
         }
     };
     let recorded = candidates.into_iter().filter(|candidate| plain.contains(&candidate.file.id));
-    Ok(Some(recorded.map(|candidate| (candidate.at, Recorded { row: candidate.into_row(received_at), new: true })).collect()))
+    Ok(Some(recorded.map(|candidate| (candidate.at, Recorded { row: candidate.into_row(now), new: true })).collect()))
 }
 
 /// Ends a transaction of [`transact`] that did not come to its end; SQLite may have done so by itself.
@@ -129,9 +128,9 @@ fn push_files(script: &mut QueryBuilder<Sqlite>, candidates: &[Candidate<'_>], q
 }
 
 /// Charges the devices of what was inserted, and counts it as the day's.
-fn push_counts(script: &mut QueryBuilder<Sqlite>, candidates: &[Candidate<'_>]) {
+fn push_counts(script: &mut QueryBuilder<Sqlite>, candidates: &[Candidate<'_>], now: Millis) {
     let ids: Vec<_> = candidates.iter().map(|candidate| candidate.file.id).collect();
-    script.push("UPDATE devices SET last_used_at = ").push_bind(now()).push(
+    script.push("UPDATE devices SET last_used_at = ").push_bind(now).push(
         ", files = devices.files + charged.files, bytes = devices.bytes + charged.bytes \
          FROM (SELECT device, COUNT(*) AS files, CAST(SUM(size) AS BIGINT) AS bytes FROM files WHERE id IN (",
     );
@@ -201,6 +200,8 @@ mod tests {
         storage::Digests,
     };
 
+    const NOW: Millis = 7;
+
     /// What a group may hold of everything that matters: whose, where, under which name, with which bytes.
     #[derive(Debug, Clone)]
     struct Sent {
@@ -261,11 +262,11 @@ mod tests {
             let group: Vec<_> = group.iter().map(|files| batch(files, quota)).collect();
             let mut plain = HashMap::new();
             if together {
-                plain = transact(&mut connection, &unmarked, &group).await.expect("committed").expect("nothing odd");
+                plain = transact(&mut connection, &unmarked, &group, NOW).await.expect("committed").expect("nothing odd");
                 unmarked.clear();
             }
             let rest: Vec<_> = (0..group.len()).filter(|at| !plain.contains_key(at)).map(|at| &group[at]).collect();
-            let (recorded, _) = singly::transact(&mut connection, &unmarked, &rest, &[]).await.expect("committed");
+            let (recorded, _) = singly::transact(&mut connection, &unmarked, &rest, &[], NOW).await.expect("committed");
             let mut recorded = recorded.into_iter();
             let answers: Vec<_> = (0..group.len())
                 .map(|at| plain.remove(&at).map_or_else(|| recorded.next().expect("an answer"), |plain| Ok(vec![plain])))
@@ -330,14 +331,14 @@ mod tests {
         sqlx::query(insert).bind(identifier.device().to_string()).execute(&catalog.write).await.expect("inserted");
         let file = |name| vec![Sent { device: 0, dataset: 0, name, bytes: 1, held: false }];
         let mut connection = catalog.write.acquire().await.expect("a connection");
-        singly::transact(&mut connection, &[], &[&batch(&file("a.csv"), Quota::NONE)], &[]).await.expect("recorded");
+        singly::transact(&mut connection, &[], &[&batch(&file("a.csv"), Quota::NONE)], &[], NOW).await.expect("recorded");
         let group = ["b.csv", "c.csv", "a.csv", "d.csv"].map(|name| batch(&file(name), Quota::NONE));
         let mut together: Vec<_> =
-            transact(&mut connection, &[], &group).await.expect("committed").expect("recorded").into_keys().collect();
+            transact(&mut connection, &[], &group, NOW).await.expect("committed").expect("recorded").into_keys().collect();
         together.sort_unstable();
         assert_eq!(together, [0, 1, 3]);
         // Sent again, all of them are known.
-        assert!(transact(&mut connection, &[], &group).await.expect("committed").expect("asked").is_empty());
+        assert!(transact(&mut connection, &[], &group, NOW).await.expect("committed").expect("asked").is_empty());
         drop(connection);
         catalog.close().await;
     }

@@ -5,7 +5,6 @@ use sqlx::{QueryBuilder, Row};
 use super::{
     Catalog, CatalogError, Dataset, Millis, PageKey,
     columns::{LISTED_AT_ONCE, parsed, push_list},
-    now,
 };
 use crate::ids::DatasetId;
 
@@ -25,7 +24,7 @@ impl Catalog {
         let mut deleted = Vec::new();
         for some in datasets.chunks(LISTED_AT_ONCE) {
             let mut query = QueryBuilder::new("UPDATE datasets SET deleted_at = ");
-            query.push_bind(now()).push(", deleted_by = ").push_bind(by).push(" WHERE deleted_at IS NULL AND uuid IN (");
+            query.push_bind(self.now()).push(", deleted_by = ").push_bind(by).push(" WHERE deleted_at IS NULL AND uuid IN (");
             push_list(&mut query, some);
             for row in query.push(") RETURNING uuid").build().fetch_all(&mut *tx).await? {
                 deleted.push(parsed(&row, "uuid")?);
@@ -95,7 +94,6 @@ impl Catalog {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::{
         catalog::NewFile,
         catalog::made::Made,
@@ -123,7 +121,7 @@ mod tests {
             }
             let found = made.catalog.dataset(dataset).await.expect("asked").expect("a dataset");
             let (deleted_at, _) = found.deleted.expect("deleted");
-            while now() <= deleted_at {
+            while made.catalog.now() <= deleted_at {
                 tokio::task::yield_now().await;
             }
             made.catalog.flush().await.expect("committed");

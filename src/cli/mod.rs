@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod check;
+mod clock;
 mod doctor;
 mod findings;
 mod first_password;
@@ -63,6 +64,12 @@ enum Command {
     Serve,
     /// Say everything that is wrong with the config, and change nothing.
     Check,
+    /// Show which time the server goes by, and whether it trusts this machine's clock.
+    Clock {
+        /// Confirm that this machine's clock is right, also while the server runs.
+        #[arg(long)]
+        confirm: bool,
+    },
     /// Ask a running server what a watch will ask, and say what is wrong and what to do.
     Doctor(doctor::Questions),
     /// Send out a fleet of watches, read everything back that they brought, and say how quick and how safe it was.
@@ -88,6 +95,7 @@ pub fn run() -> ExitCode {
     let done = match &arguments.command {
         None | Some(Command::Serve) => serve::serve(&arguments),
         Some(Command::Check) => check::check(&arguments.config),
+        Some(Command::Clock { confirm }) => clock::clock(&arguments.config, *confirm),
         Some(Command::Doctor(questions)) => doctor::doctor(questions),
         Some(Command::Simulate(orders)) => simulate::simulate(orders),
         Some(Command::Healthcheck(question)) => healthcheck::healthcheck(&arguments, question),

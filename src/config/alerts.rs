@@ -24,12 +24,14 @@ pub enum AlertKind {
     Disk,
     /// A file is not what its digest says.
     Verification,
+    /// The machine's clock is not trusted.
+    Clock,
 }
 
 impl AlertKind {
     /// Every kind, in the order in which they are shown.
-    pub const ALL: [Self; 7] =
-        [Self::Request, Self::Silent, Self::Skipped, Self::Unfinished, Self::Quarantine, Self::Disk, Self::Verification];
+    pub const ALL: [Self; 8] =
+        [Self::Request, Self::Silent, Self::Skipped, Self::Unfinished, Self::Quarantine, Self::Disk, Self::Verification, Self::Clock];
 
     /// The word for it, in settings, in the catalog and on the webhook.
     #[must_use]
@@ -42,6 +44,7 @@ impl AlertKind {
             Self::Quarantine => "quarantine",
             Self::Disk => "disk",
             Self::Verification => "verification",
+            Self::Clock => "clock",
         }
     }
 }

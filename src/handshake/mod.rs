@@ -16,7 +16,7 @@ pub use shut_out::ShutOutError;
 pub use token::{Claim, Signer};
 
 use crate::{
-    catalog::{Blocked, Catalog, CatalogError, Device, Millis, Poll, Request, now},
+    catalog::{Blocked, Catalog, CatalogError, Device, Millis, Poll, Request},
     config::Settings,
     ids::{DeviceId, Identifier},
     ledger::Ledger,
@@ -75,7 +75,7 @@ impl Handshake {
     #[must_use]
     pub fn new(catalog: Catalog, ledger: Ledger, settings: Settings) -> Self {
         // It begins elsewhere at each start: a page from before a restart must not seem to be up to date.
-        let changes = watch::Sender::new(now().unsigned_abs());
+        let changes = watch::Sender::new(rand::random());
         Self { catalog, ledger, settings, callers: Arc::new(callers::Callers::new()), changes }
     }
 

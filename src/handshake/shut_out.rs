@@ -5,7 +5,7 @@ use std::io;
 
 use super::{Claim, Handshake};
 use crate::{
-    catalog::{CatalogError, now},
+    catalog::CatalogError,
     ids::DeviceId,
     ledger::{DeviceState, Entry, What},
     storage::blocking,
@@ -113,7 +113,7 @@ impl Handshake {
     }
 
     async fn write_down(&self, by: &str, what: What) -> Result<(), ShutOutError> {
-        let (ledger, entry) = (self.ledger.clone(), Entry { at: now(), by: by.to_owned(), what });
+        let (ledger, entry) = (self.ledger.clone(), Entry { at: self.catalog.now(), by: by.to_owned(), what });
         Ok(blocking(move || ledger.append(&entry)).await??)
     }
 }

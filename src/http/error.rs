@@ -21,6 +21,7 @@ use crate::{
     participants::ParticipantError,
     recordings::{CollectError, DecideError, DescribeError, EraseError, ReceiveError, TrashError},
     roller::RollError,
+    timekeeping::ConfirmError,
 };
 
 /// A refusal: a status, and a sentence that says what to do.
@@ -235,6 +236,15 @@ impl From<DoorError> for Problem {
             DoorError::SeveralCallers(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
             DoorError::Reason => Self::malformed(error.to_string()),
             DoorError::Catalog(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConfirmError> for Problem {
+    fn from(error: ConfirmError) -> Self {
+        match error {
+            ConfirmError::BeforeRelease(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
+            ConfirmError::Catalog(error) => error.into(),
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     metrics::METRICS,
     models::{Models, Standing},
     recordings::Recordings,
+    timekeeping::Timekeeping,
 };
 
 /// <https://prometheus.io/docs/specs/om/open_metrics_spec/>
@@ -27,6 +28,7 @@ pub async fn metrics(
     State(recordings): State<Recordings>,
     State(models): State<Models>,
     State(settings): State<Settings>,
+    State(timekeeping): State<Timekeeping>,
 ) -> Result<Response, Problem> {
     let mut registry = Registry::with_prefix("wearhouse");
     registry.register("build", "The program that runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
@@ -37,6 +39,12 @@ pub async fn metrics(
     up.set("catalog", i64::from(health.catalog));
     up.set("disk", i64::from(health.disk));
     up.set("roller", i64::from(health.roller));
+
+    let clock = timekeeping.status();
+    let help = "1 while the server goes by the machine's clock, 0 while that cannot be right or must be confirmed";
+    gauge(&mut registry, "clock_trusted", help, i64::from(clock.is_trusted));
+    let help = "How far the machine's clock is ahead of the time that the server goes by";
+    gauge(&mut registry, "clock_offset_seconds", help, (clock.wall - clock.now) / 1000);
 
     let counts = recordings.counts().await?;
     let mut requests = Labelled::new(&mut registry, "open_requests", "Requests to be let in", "state");

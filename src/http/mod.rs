@@ -38,7 +38,7 @@ pub use self::{
     state::{App, Rooms},
 };
 use self::{
-    admin::{audit, devices, front, live, missing, models, participants, quarantine, recordings, requests, settings, trash},
+    admin::{audit, clock, devices, front, live, missing, models, participants, quarantine, recordings, requests, settings, trash},
     deeds::to_its_end,
     error::{Problem, in_a_page, in_json, in_the_callers_voice, in_the_wires_voice},
     observe::{route_of, with_its_route},
@@ -135,6 +135,8 @@ fn api(app: App) -> Router<App> {
         .route("/api/v1/models/back", post(models::give::go_back))
         .route("/api/v1/models/{id}", get(models::one::json).patch(models::one::patch).delete(models::one::delete))
         .route("/api/v1/datasets/{uuid}/models/{name}/publish", post(models::brought::publish))
+        .route("/api/v1/clock", get(clock::json))
+        .route("/api/v1/clock/confirm", post(clock::confirm))
         .route("/api/v1/missing", get(missing::json))
         .route("/api/v1/missing/known", post(missing::known))
         .route("/api/v1/quarantine", get(quarantine::list))
@@ -194,6 +196,7 @@ fn pages(app: App) -> Router<App> {
         .route("/trash/", get(trash::page))
         .route("/trash/{uuid}/restore", post(trash::restore_in_list))
         .route("/trash/{uuid}/erase", post(trash::erase_on_page))
+        .route("/clock/confirm", post(clock::confirm_on_page))
         .route("/missing/", get(missing::page))
         .route("/missing/known", post(missing::known_on_page))
         .route("/quarantine/", get(quarantine::page))

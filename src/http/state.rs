@@ -8,7 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{health::LastLook, limits::Limits, passwords::Passwords};
 use crate::{
     alerts::Alerts, audit::Audit, config::Settings, handshake::Handshake, models::Models, participants::Participants,
-    recordings::Recordings, roller::Roller, runs::Reader, storage::Storage,
+    recordings::Recordings, roller::Roller, runs::Reader, storage::Storage, timekeeping::Timekeeping,
 };
 
 /// Everything that the handlers work with. One pointer: each of ten thousand slow uploads holds a few of it.
@@ -37,6 +37,8 @@ pub struct Rooms {
     pub alerts: Alerts,
     /// Who did what.
     pub audit: Audit,
+    /// Which time it is.
+    pub timekeeping: Timekeeping,
     /// Who may see the admin pages.
     pub passwords: Arc<Passwords>,
     /// The settings in force.
@@ -85,6 +87,7 @@ by_type! {
     limits: Arc<Limits>,
     alerts: Alerts,
     audit: Audit,
+    timekeeping: Timekeeping,
     settings: Settings,
     last_look: LastLook,
     stopping: CancellationToken,

@@ -10,16 +10,17 @@ use std::{
 };
 
 use crate::{
-    catalog::{Catalog, CatalogError, Millis, Offer, now},
+    catalog::{Catalog, CatalogError, Millis, Offer},
+    clock::Clock,
     ids::{DeviceId, ModelId},
 };
 
 /// What was offered, as far as it is known here.
-#[derive(Default)]
 pub(super) struct Offers {
     state: Mutex<State>,
     /// One writes at a time, so that nothing comes down over what is newer.
     writing: tokio::sync::Mutex<()>,
+    clock: Clock,
 }
 
 #[derive(Default)]
@@ -36,21 +37,21 @@ impl Offers {
         // The oldest come first: what stays is the last.
         let told = catalog.offers().await?.into_iter().map(|offer| (offer.device, (offer.model, offer.offered_at)));
         let state = State { told: told.collect(), new: HashMap::new() };
-        Ok(Self { state: Mutex::new(state), writing: tokio::sync::Mutex::default() })
+        Ok(Self { state: Mutex::new(state), writing: tokio::sync::Mutex::default(), clock: catalog.clock().clone() })
     }
 
     /// Notes that a device was told of a model, and whether it took the file.
     pub fn note(&self, device: DeviceId, model: ModelId, is_fetched: bool) {
-        let mut state = self.state();
+        let (mut state, now) = (self.state(), self.clock.now());
         let known = state.told.get(&device).filter(|(told, _)| *told == model).map(|(_, since)| *since);
         if known.is_some() && !is_fetched {
             return;
         }
-        let offered_at = known.unwrap_or_else(now);
+        let offered_at = known.unwrap_or(now);
         state.told.insert(device, (model, offered_at));
         let new = state.new.entry((device, model)).or_insert(Offer { device, model, offered_at, fetched_at: None });
         new.offered_at = offered_at;
-        new.fetched_at = is_fetched.then(now).or(new.fetched_at);
+        new.fetched_at = is_fetched.then_some(now).or(new.fetched_at);
     }
 
     /// Writes down what is new. What is noted before this is called can be read behind it. What cannot be written, or is not waited

@@ -16,7 +16,7 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::Mutex;
 
 use crate::{
-    catalog::{Audience, Catalog, CatalogError, Deciding, Model, now},
+    catalog::{Audience, Catalog, CatalogError, Deciding, Model},
     ids::{DeviceId, FileName, ModelId},
     runs::MOST_CHARS,
 };
@@ -96,7 +96,7 @@ impl Plan {
     async fn make(catalog: &Catalog) -> Result<Self, CatalogError> {
         // What changes while this is read is read anew.
         let (changes, made) = (catalog.changes_of_recipients(), Instant::now());
-        let Deciding { models, assignments, recipients } = catalog.deciding(now()).await?;
+        let Deciding { models, assignments, recipients } = catalog.deciding(catalog.now()).await?;
         let models: HashMap<_, _> = models.into_iter().map(|model| (model.id, Arc::new(Handout::from(model)))).collect();
         let given = assignments.into_iter().filter_map(|given| Some((given.audience, Arc::clone(models.get(&given.model?)?))));
         let given: HashMap<_, _> = given.collect();

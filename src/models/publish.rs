@@ -7,7 +7,7 @@ use std::{
 
 use super::{ModelError, ModelSettings, Models, format};
 use crate::{
-    catalog::{Model, ModelNotes, now},
+    catalog::{Model, ModelNotes},
     ids::{DatasetId, FileId, FileName, ModelId},
     storage::{ReservedFor, Storage, blocking, open_beneath},
 };
@@ -55,7 +55,7 @@ impl Models {
         let (files, sha256, size) = blocking(move || files.place(&storage, reserve)).await??;
         let facts = serde_json::to_string(&facts).map_err(io::Error::other)?;
         let (name, settings, published_by) = (files.name, files.settings, who.to_owned());
-        let model = Model { id, name, notes, size, sha256, settings, facts, published_at: now(), published_by };
+        let model = Model { id, name, notes, size, sha256, settings, facts, published_at: self.catalog.now(), published_by };
         match self.catalog.add_model(&model).await {
             Ok(true) => Ok(id),
             refused => {

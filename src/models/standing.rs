@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Handout, Models};
 use crate::{
-    catalog::{CatalogError, Millis, Recipient, now},
+    catalog::{CatalogError, Millis, Recipient},
     ids::{DeviceId, ModelId},
 };
 
@@ -71,7 +71,7 @@ impl Models {
     /// [`CatalogError`].
     pub async fn standings(&self) -> Result<HashMap<DeviceId, Standing>, CatalogError> {
         let plan = self.planner.plan().await?;
-        let recipients = self.catalog.recipients(now()).await?.into_iter();
+        let recipients = self.catalog.recipients(self.catalog.now()).await?.into_iter();
         let standing = |recipient: &Recipient| Standing::of(recipient, plan.of_device(recipient.device).map(AsRef::as_ref));
         Ok(recipients.map(|recipient| (recipient.device, standing(&recipient))).collect())
     }
@@ -85,7 +85,7 @@ impl Models {
         let offers: HashMap<_, _> = self.catalog.offers().await?.into_iter().map(|offer| ((offer.device, offer.model), offer)).collect();
         let plan = self.planner.plan().await?;
         let mut devices = Vec::new();
-        for recipient in self.catalog.recipients(now()).await? {
+        for recipient in self.catalog.recipients(self.catalog.now()).await? {
             let model = plan.of_device(recipient.device).cloned();
             let offer = model.as_ref().and_then(|model| offers.get(&(recipient.device, model.id)));
             devices.push(ModelOnDevice {

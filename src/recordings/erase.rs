@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Recordings, TrashError};
 use crate::{
     audit::{Action, Audit},
-    catalog::{CatalogError, Dataset, now},
+    catalog::{CatalogError, Dataset},
     ids::DatasetId,
     ledger::{Entry, Evidence},
     roller::RollError,
@@ -86,7 +86,7 @@ impl Recordings {
         }
         let mut goes_on = true;
         while goes_on {
-            let expired = self.catalog.expired(now() - self.trash_time(), AT_ONCE).await?;
+            let expired = self.catalog.expired(self.catalog.proven_now() - self.trash_time(), AT_ONCE).await?;
             goes_on = !expired.is_empty();
             for dataset in expired {
                 if stop.is_cancelled() {
@@ -114,7 +114,7 @@ impl Recordings {
 
     async fn erase_if_due(&self, dataset: DatasetId, audit: &Audit) -> Result<(), EraseError> {
         // Somebody may have restored it since it was listed, or a watch brought something.
-        let due = |found: &Dataset, by: &str| self.goes_at(found).is_some_and(|at| at <= now()).then(|| by.to_owned());
+        let due = |found: &Dataset, by: &str| self.goes_at(found).is_some_and(|at| at <= self.catalog.proven_now()).then(|| by.to_owned());
         self.write_down(dataset, due).await?;
         self.finish_erasing(dataset, "", audit).await
     }
@@ -133,7 +133,7 @@ impl Recordings {
         let by = found.deleted.as_ref().and_then(|(_, by)| who(&found, by)).ok_or(EraseError::NotInTrash)?;
         let mut evidence = Evidence::default();
         self.catalog.visit_evidence(dataset, |sha256, size, name| evidence.add(sha256, size, name)).await?;
-        let (ledger, entry) = (self.shelves.ledger.clone(), Entry { at: now(), by, what: evidence.of_erased(dataset) });
+        let (ledger, entry) = (self.shelves.ledger.clone(), Entry { at: self.catalog.now(), by, what: evidence.of_erased(dataset) });
         // Uploads wait at the gate meanwhile, each on a thread that may block.
         apart(move || ledger.append(&entry)).await?.map_err(EraseError::Ledger)
     }

@@ -1,7 +1,7 @@
 //! The day on which the disk will be full, if it goes on as in the last days.
 
 use super::Recordings;
-use crate::catalog::{Arrivals, CatalogError, DAY, Millis, now};
+use crate::catalog::{Arrivals, CatalogError, DAY, Millis};
 
 /// How many days are looked at: a whole week, since watches rest on Sundays.
 const WEEK: Millis = 7 * DAY;
@@ -14,7 +14,7 @@ impl Recordings {
     /// # Errors
     /// [`CatalogError`].
     pub async fn full_at(&self, free: u64) -> Result<Option<Millis>, CatalogError> {
-        let now = now();
+        let now = self.catalog.now();
         Ok(extrapolate(&self.catalog.arrivals(now - WEEK).await?, free, now))
     }
 }

@@ -41,6 +41,8 @@ struct Plan {
     wanted: Vec<Entry>,
     /// The bytes of the entry that is not a file.
     read_me: Option<String>,
+    /// When it is made: the time that its zip bears, at the earliest.
+    made_at: SystemTime,
     /// What the disk must keep free, bytes.
     reserve: u64,
     stop: CancellationToken,
@@ -67,7 +69,8 @@ impl Roller {
 
     async fn plan(&self, dataset: DatasetId, privacy: &PrivacyConfig) -> Result<Plan, RollError> {
         let (reserve, stop) = (self.schedule.settings.now().storage.reserve(), self.schedule.stop.clone());
-        let mut plan = Plan { dataset, wanted: Vec::new(), read_me: None, reserve, stop };
+        let made_at = SystemTime::UNIX_EPOCH + Duration::from_millis(self.catalog.now().unsigned_abs());
+        let mut plan = Plan { dataset, wanted: Vec::new(), read_me: None, made_at, reserve, stop };
         let add = |file: Zippable| {
             let name = Entry::name_of(&file.name);
             plan.wanted.push(Entry { name, size: file.size, crc32: file.crc32, modified: file.received_at });
@@ -120,7 +123,7 @@ impl Plan {
         let written = archive::write_generation(out, last, &self.wanted, |entry| self.open(storage.layout(), entry));
         let (out, made) = written.map_err(|error| if self.stop.is_cancelled() { RollError::Stopping } else { error.into() })?;
         let file = out.into_inner().map_err(io::IntoInnerError::into_error)?.file;
-        storage.disk().set_modified(&file, SystemTime::now().max(last_modified + STEP))?;
+        storage.disk().set_modified(&file, self.made_at.max(last_modified + STEP))?;
         publish(&**storage.disk(), &file, &rolling, &storage.layout().zip(self.dataset))?;
         Ok(made.copied)
     }

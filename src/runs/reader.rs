@@ -19,7 +19,7 @@ use super::{
     past::Past,
 };
 use crate::{
-    catalog::{Catalog, CatalogError, Millis, ToDescribe, now},
+    catalog::{Catalog, CatalogError, Millis, ToDescribe},
     config::Settings,
     ids::{DatasetId, DeviceId},
     storage::{Storage, blocking},
@@ -111,7 +111,7 @@ impl Reader {
         let mut past = self.past.lock().await;
         past.forget_old(Instant::now());
         past.forget_devices(std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner)));
-        let missing = Missing::look(&self.catalog, &mut past, &self.settings.now().missing, now()).await?;
+        let missing = Missing::look(&self.catalog, &mut past, &self.settings.now().missing, self.catalog.now()).await?;
         self.missing.store(Arc::new(missing));
         Ok(())
     }
@@ -222,6 +222,10 @@ mod tests {
     };
 
     const HOUR: i64 = 60 * 60 * 1000;
+
+    fn now() -> Millis {
+        crate::clock::machine().wall
+    }
 
     /// A house in which nobody but the reader works.
     struct House {

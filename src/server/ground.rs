@@ -19,6 +19,7 @@ use crate::{
     roller::Roller,
     runs::Reader,
     storage::Storage,
+    timekeeping::Timekeeping,
 };
 
 /// What everything above stands on.
@@ -50,6 +51,7 @@ impl Ground {
         let reader = Reader::start(catalog.clone(), storage.clone(), settings.clone(), tasks, stop.clone());
         Ok(Rooms {
             alerts: Alerts::start(catalog.clone(), settings.clone(), tasks, stop),
+            timekeeping: Timekeeping::new(catalog.clone(), Audit::new(catalog.clone()), reader.clone()),
             audit: Audit::new(catalog.clone()),
             handshake: Handshake::new(catalog.clone(), ledger.clone(), settings.clone()),
             participants: Participants::new(catalog.clone(), reader.clone()),
@@ -81,6 +83,7 @@ impl Ground {
     /// Starts the workers that belong to no room.
     pub(super) fn start_workers(&self, rooms: &Rooms) {
         let Self { catalog, tasks, stop, .. } = self;
+        tasks.spawn(rooms.timekeeping.clone().keep(stop.clone()));
         tasks.spawn(catalog.clone().keep_writing_uses(stop.clone()));
         tasks.spawn(rooms.models.clone().keep_writing_offers(stop.clone()));
         tasks.spawn(supervisor::keep_telling(catalog.clone(), stop.clone()));
@@ -90,6 +93,7 @@ impl Ground {
             handshake: rooms.handshake.clone(),
             recordings: rooms.recordings.clone(),
             reader: rooms.reader.clone(),
+            timekeeping: rooms.timekeeping.clone(),
             settings: rooms.settings.clone(),
         };
         lookout.start(tasks, stop.clone());

@@ -29,16 +29,16 @@ async fn readiness_names_what_fails_and_nothing_else() {
     let disk = WatchedDisk::new();
     let house = House::start_with(disk.clone(), |_| {}).await;
     assert_eq!(reqwest::get(house.url("/healthz")).await.expect("an answer").status(), 200);
-    let good = (200, json!({"catalog": "ok", "disk": "ok", "roller": "ok"}));
+    let good = (200, json!({"catalog": "ok", "disk": "ok", "roller": "ok", "clock": "ok"}));
     assert_eq!(ready(&house.url("")).await, good);
     *disk.free.lock().expect("free") = Some(FreeSpace { bytes: 1 << 20, inodes: 1000, total: 1 << 30 });
-    assert_eq!(ready_now(&house).await, (503, json!({"catalog": "ok", "disk": "failing", "roller": "ok"})));
+    assert_eq!(ready_now(&house).await, (503, json!({"catalog": "ok", "disk": "failing", "roller": "ok", "clock": "ok"})));
     *disk.free.lock().expect("free") = Some(FreeSpace { bytes: 1 << 30, inodes: 10, total: 1 << 30 });
     assert_eq!(ready(&house.url("")).await.0, 503, "inodes count, too");
     *disk.free.lock().expect("free") = None;
     assert_eq!(ready_now(&house).await, good);
     house.change_catalog("ALTER TABLE _sqlx_migrations RENAME TO gone").await;
-    assert_eq!(ready_now(&house).await, (503, json!({"catalog": "failing", "disk": "ok", "roller": "ok"})));
+    assert_eq!(ready_now(&house).await, (503, json!({"catalog": "failing", "disk": "ok", "roller": "ok", "clock": "ok"})));
     assert_eq!(reqwest::get(house.url("/healthz")).await.expect("an answer").status(), 200);
 }
 
@@ -60,7 +60,7 @@ async fn a_disk_that_hangs_is_failing_and_keeps_nobody_waiting() {
         let _ = released.recv();
     });
     crate::support::until("it hangs", async || disk.free.try_lock().is_err()).await;
-    assert_eq!(ready_now(&house).await, (503, json!({"catalog": "ok", "disk": "failing", "roller": "ok"})));
+    assert_eq!(ready_now(&house).await, (503, json!({"catalog": "ok", "disk": "failing", "roller": "ok", "clock": "ok"})));
     drop(release);
     assert_eq!(ready_now(&house).await.0, 200);
 }

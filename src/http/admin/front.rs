@@ -7,7 +7,8 @@ use axum::{extract::State, http::HeaderMap};
 
 use crate::{
     alerts::{Channel, Failure},
-    catalog::{Arrivals, Counts, DAY, Millis, date_of, now},
+    catalog::{Arrivals, Counts, DAY, Millis, date_of},
+    clock::ClockStatus,
     handshake::OpenRequest,
     http::{
         drawing::{Chart, Squares},
@@ -38,6 +39,8 @@ pub struct FrontPage {
     seen: u64,
     /// Who waits for a person.
     waiting: Vec<OpenRequest>,
+    /// Where the machine's clock cannot be right, or must be confirmed.
+    clock: Option<ClockStatus>,
     counts: Counts,
     totals: Totals,
     came: Came,
@@ -71,14 +74,15 @@ pub async fn page(admin: Admin, State(app): State<App>, headers: HeaderMap) -> R
     let seen = *app.handshake.changes().borrow();
     let (totals, disk, counts) = (app.recordings.totals().await?, app.recordings.free_space().await?, app.recordings.counts().await?);
     let waiting = app.handshake.requests().await?.into_iter().filter(|open| open.request.granted_at.is_none()).collect();
-    let came = came(&app.recordings).await?;
-    let full_at = app.recordings.full_at(disk.bytes).await?.filter(|at| at - now() < FAR);
+    let came = came(&app.recordings, app.timekeeping.now()).await?;
+    let full_at = app.recordings.full_at(disk.bytes).await?.filter(|at| at - app.timekeeping.now() < FAR);
     let errors = recent::errors().into_iter().take(ERRORS).collect();
     let mute = [Channel::Mail, Channel::Webhook].into_iter().filter_map(|channel| app.alerts.last_error(channel)).collect();
     let missing = app.reader.missing();
     let behind = app.models.standings().await?.into_values().filter(|standing| *standing == Standing::Behind).count();
     let first = (counts.devices + counts.revoked == 0).then(|| invitation(&headers));
-    Ok(Page(FrontPage { admin, seen, waiting, counts, totals, came, disk, full_at, missing, behind, errors, mute, first }))
+    let clock = Some(app.timekeeping.status()).filter(|status| status.fault.is_some());
+    Ok(Page(FrontPage { admin, seen, waiting, clock, counts, totals, came, disk, full_at, missing, behind, errors, mute, first }))
 }
 
 /// The name under which the researcher's browser has found the server: a watch finds it under that, too.
@@ -87,8 +91,8 @@ fn invitation(headers: &HeaderMap) -> Invitation {
     Invitation { code: Squares::of(host), server: host.to_owned() }
 }
 
-async fn came(recordings: &Recordings) -> Result<Came, Problem> {
-    let today = now() / DAY * DAY;
+async fn came(recordings: &Recordings, now: Millis) -> Result<Came, Problem> {
+    let today = now / DAY * DAY;
     let arrivals = recordings.arrivals(today - (DAYS - 1) * DAY).await?;
     let since = |day: Millis| {
         arrivals.iter().filter(|came| came.day >= day).fold((0, 0), |(files, bytes), came| (files + came.files, bytes + came.bytes))

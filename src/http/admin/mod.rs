@@ -2,6 +2,7 @@
 //! JSON together.
 
 pub mod audit;
+pub mod clock;
 pub mod devices;
 pub mod front;
 pub mod live;

@@ -4,7 +4,7 @@ use jiff::{civil::Date, tz::TimeZone};
 use serde::Deserialize;
 
 use crate::{
-    catalog::{DAY, Millis, now},
+    catalog::{DAY, Millis},
     http::{error::Problem, html::filters},
     ids::DeviceId,
     runs::{Day, Hour, Reader},
@@ -51,8 +51,8 @@ impl CalendarView {
     ///
     /// # Errors
     /// 400 for a day that is none.
-    pub async fn of(reader: &Reader, device: DeviceId, span: &CalendarSpan) -> Result<Self, Problem> {
-        let today = now().div_euclid(DAY) * DAY;
+    pub async fn of(reader: &Reader, device: DeviceId, span: &CalendarSpan, now: Millis) -> Result<Self, Problem> {
+        let today = now.div_euclid(DAY) * DAY;
         let last = span.last_day()?.unwrap_or(today);
         let first = last - (DAYS - 1) * DAY;
         let days = reader.calendar(device, first, last + DAY).await?;

@@ -70,7 +70,7 @@ pub async fn page(
 ) -> Result<Page<DevicePage>, Problem> {
     let known = known(&app, id).await?;
     let history = app.audit.history(id).await?;
-    let calendar = CalendarView::of(&app.reader, id, &span).await?;
+    let calendar = CalendarView::of(&app.reader, id, &span, app.timekeeping.now()).await?;
     let models = ModelsOfDevice::now(&app, id).await?;
     let missing = MissingOf::device(&app.reader.missing(), id);
     Ok(Page(DevicePage { admin, known, missing, models, calendar, history }))

@@ -1,0 +1,147 @@
+//! The clock in the catalog: what of it outlives the program, and the moment at which the server goes by the wall clock again.
+
+use std::path::Path;
+
+use sqlx::{Connection, Row, SqliteConnection, SqlitePool, sqlite::SqliteConnectOptions};
+
+use super::{Catalog, CatalogError, Millis, correct::correct, upgrade};
+use crate::clock::{Clock, StoredTime, is_confirmed_by};
+
+/// Why the server goes by the wall clock again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// It can be right.
+    Plausible,
+    /// Its time was confirmed on the command line.
+    Confirmed,
+}
+
+impl Catalog {
+    /// The clock of everything that is recorded here.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The time to record. Where a wrong time would do harm, ask for it while you hold the connection that writes: then it is corrected
+    /// with all others, should the server begin to trust the wall clock at this moment.
+    #[must_use]
+    pub fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    /// The time by which it is decided whether something is due that cannot be undone: see [`Clock::proven_now`].
+    #[must_use]
+    pub fn proven_now(&self) -> Millis {
+        self.clock.proven_now()
+    }
+
+    /// Stores which time it is, so that the next process knows it.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn store_time(&self) -> Result<(), CatalogError> {
+        let mut connection = self.write.acquire().await?;
+        let (timeline, reading) = self.clock.observe();
+        Ok(store(&mut connection, timeline.to_store(reading)).await?)
+    }
+
+    /// Goes by the wall clock again where that can be right, or where its time was confirmed on the command line. `None` where it did
+    /// not come to that.
+    ///
+    /// # Errors
+    /// [`CatalogError`]; then nothing has changed.
+    pub async fn settle_time(&self) -> Result<Option<Settled>, CatalogError> {
+        let query = sqlx::query_scalar("SELECT confirmed_at FROM clock").fetch_optional(&self.read).await?;
+        let confirmed: Option<Millis> = query.flatten();
+        let (timeline, reading) = self.clock.observe();
+        let is_confirmed = confirmed.is_some_and(|confirmed| is_confirmed_by(confirmed, reading.wall));
+        let settled = match (timeline.is_trusted(), timeline.fault(reading)) {
+            (false, None) => Some(Settled::Plausible),
+            (false, Some(_)) if is_confirmed => Some(Settled::Confirmed),
+            _ => None,
+        };
+        match settled {
+            Some(_) => self.trust_wall_clock().await?,
+            None => self.drop_confirmation(confirmed).await?,
+        }
+        Ok(settled)
+    }
+
+    /// Goes by the wall clock from now on. What was recorded by the server's own time is corrected.
+    ///
+    /// # Errors
+    /// [`CatalogError`]; then nothing has changed.
+    pub async fn trust_wall_clock(&self) -> Result<(), CatalogError> {
+        // It is held until the clock has changed, too: nobody records anything between the correction and that.
+        let mut connection = self.write.acquire().await?;
+        let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
+        let (mut timeline, reading) = self.clock.observe();
+        if let Some(correction) = timeline.correction(reading) {
+            correct(&mut tx, correction).await?;
+        }
+        timeline.trust(reading);
+        store(&mut tx, timeline.to_store(reading)).await?;
+        sqlx::query("UPDATE clock SET confirmed_at = NULL").execute(&mut *tx).await?;
+        tx.commit().await?;
+        self.clock.trust(reading);
+        // Who wears what now decides who gets which model.
+        self.recipients_changed();
+        Ok(())
+    }
+
+    /// Forgets a confirmation that is not needed, or no longer good for what the wall clock says.
+    async fn drop_confirmation(&self, confirmed: Option<Millis>) -> Result<(), CatalogError> {
+        if confirmed.is_some() {
+            sqlx::query("UPDATE clock SET confirmed_at = NULL WHERE confirmed_at = $1").bind(confirmed).execute(&self.write).await?;
+        }
+        Ok(())
+    }
+
+    /// What is stored in a catalog that may be another process's at this moment.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn peek_time(path: &Path) -> Result<Option<StoredTime>, CatalogError> {
+        let pool = open_as_a_guest(path).await?;
+        let stored = stored_time(&pool).await;
+        pool.close().await;
+        Ok(stored?)
+    }
+
+    /// Confirms a time of the wall clock, for whichever process has this catalog or opens it next, and notes that.
+    ///
+    /// # Errors
+    /// [`CatalogError`].
+    pub async fn confirm_time(path: &Path, wall: Millis) -> Result<(), CatalogError> {
+        let pool = open_as_a_guest(path).await?;
+        let done = sqlx::query("UPDATE clock SET confirmed_at = $1").bind(wall).execute(&pool).await;
+        pool.close().await;
+        done?;
+        Ok(())
+    }
+}
+
+/// Opens a catalog of this program's schema that is there already, beside the server that may use it.
+async fn open_as_a_guest(path: &Path) -> Result<SqlitePool, CatalogError> {
+    let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(path).busy_timeout(super::BUSY_TIMEOUT)).await?;
+    upgrade::refuse_newer(&pool, path).await?;
+    Ok(pool)
+}
+
+/// What the last process stored; nothing on a new instance.
+pub(super) async fn stored_time(pool: &SqlitePool) -> Result<Option<StoredTime>, sqlx::Error> {
+    let Some(row) = sqlx::query("SELECT * FROM clock").fetch_optional(pool).await? else { return Ok(None) };
+    Ok(Some(StoredTime {
+        newest: row.try_get("newest_at")?,
+        reached: row.try_get("reached_at")?,
+        provisional_from: row.try_get("provisional_from")?,
+    }))
+}
+
+async fn store(connection: &mut SqliteConnection, time: StoredTime) -> Result<(), sqlx::Error> {
+    let store = "INSERT INTO clock (one, newest_at, reached_at, provisional_from) VALUES (1, $1, $2, $3) ON CONFLICT (one) DO UPDATE \
+         SET newest_at = excluded.newest_at, reached_at = excluded.reached_at, provisional_from = excluded.provisional_from";
+    sqlx::query(store).bind(time.newest).bind(time.reached).bind(time.provisional_from).execute(connection).await?;
+    Ok(())
+}
