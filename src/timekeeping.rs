@@ -12,9 +12,9 @@ use crate::{
     runs::Reader,
 };
 
-/// How often somebody looks at the clock. Whatever is due is decided by a look of its own.
+/// How often the clock is checked. It is also checked whenever something is about to be erased or to expire.
 const LOOK: Duration = Duration::from_secs(2);
-/// How often the time is stored. A process that is killed takes so much of it along.
+/// How often the time is stored. A process that is killed loses no more than that.
 const STORE: Duration = Duration::from_secs(60);
 
 /// What the audit log calls the clock.
@@ -31,7 +31,7 @@ pub struct Timekeeping {
 /// Why a time is not confirmed.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfirmError {
-    /// Nobody can have meant that.
+    /// The wall clock is certainly wrong.
     #[error("the server's clock says {}, which is before this program was released; set the machine's clock first", date_of(*.0))]
     BeforeRelease(Millis),
     /// The catalog failed.

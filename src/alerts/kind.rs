@@ -29,9 +29,7 @@ impl AlertKind {
             Self::Quarantine => "A file waits for somebody to release or discard it.",
             Self::Disk => "At the pace of the last days, the disk will soon be full; then uploads are refused.",
             Self::Verification => "A file on the disk is no longer what the watch sent.",
-            Self::Clock => {
-                "The server's clock cannot be right, or somebody must confirm that it is; what is to be erased or to expire waits."
-            }
+            Self::Clock => "The server's clock cannot be right, or an operator must confirm that it is. Erasing and expiry wait.",
         }
     }
 

@@ -73,7 +73,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`]; then nothing has changed.
     pub async fn trust_wall_clock(&self) -> Result<(), CatalogError> {
-        // It is held until the clock has changed, too: nobody records anything between the correction and that.
+        // Held until the clock has changed, so that nothing is recorded between the correction and that change.
         let mut connection = self.write.acquire().await?;
         let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
         let (mut timeline, reading) = self.clock.observe();
@@ -85,7 +85,7 @@ impl Catalog {
         sqlx::query("UPDATE clock SET confirmed_at = NULL").execute(&mut *tx).await?;
         tx.commit().await?;
         self.clock.trust(reading);
-        // Who wears what now decides who gets which model.
+        // Which model a device gets depends on its wearer at this time.
         self.recipients_changed();
         Ok(())
     }
@@ -103,7 +103,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`].
     pub async fn peek_time(path: &Path) -> Result<Option<StoredTime>, CatalogError> {
-        let pool = open_as_a_guest(path).await?;
+        let pool = open_beside_server(path).await?;
         let stored = stored_time(&pool).await;
         pool.close().await;
         Ok(stored?)
@@ -114,7 +114,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`].
     pub async fn confirm_time(path: &Path, wall: Millis) -> Result<(), CatalogError> {
-        let pool = open_as_a_guest(path).await?;
+        let pool = open_beside_server(path).await?;
         let done = sqlx::query("UPDATE clock SET confirmed_at = $1").bind(wall).execute(&pool).await;
         pool.close().await;
         done?;
@@ -123,7 +123,7 @@ impl Catalog {
 }
 
 /// Opens a catalog of this program's schema that is there already, beside the server that may use it.
-async fn open_as_a_guest(path: &Path) -> Result<SqlitePool, CatalogError> {
+async fn open_beside_server(path: &Path) -> Result<SqlitePool, CatalogError> {
     let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(path).busy_timeout(super::BUSY_TIMEOUT)).await?;
     upgrade::refuse_newer(&pool, path).await?;
     Ok(pool)

@@ -176,7 +176,7 @@ mod tests {
         catalog.forget_participant(participant, "ada", 30 * DAY).await.expect("forgotten");
         set.made.change("UPDATE datasets SET described = changes").await;
         set.pass(2 * HOUR, right - set.wall());
-        assert_eq!(catalog.settle_time().await.expect("asked"), None, "somebody must confirm that");
+        assert_eq!(catalog.settle_time().await.expect("asked"), None, "an operator must confirm that");
         catalog.trust_wall_clock().await.expect("trusted");
         let truly = set.wall() - 2 * HOUR;
         for (query, expected) in [
@@ -226,7 +226,7 @@ mod tests {
         set.pass(HOUR, 400 * DAY);
         assert_eq!(catalog.settle_time().await.expect("asked"), None, "that is another time");
         crate::catalog::Catalog::confirm_time(&path, set.wall() - 8 * DAY).await.expect("confirmed");
-        assert_eq!(catalog.settle_time().await.expect("asked"), None, "nobody saw this one");
+        assert_eq!(catalog.settle_time().await.expect("asked"), None, "another time was confirmed");
     }
 
     #[tokio::test]

@@ -142,7 +142,7 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`].
     pub async fn grant(&self, id: &str, who: &str) -> Result<bool, CatalogError> {
-        // The time is taken once nobody else writes: see [`Catalog::now`].
+        // The time is read while no other connection can write: see [`Catalog::now`].
         let mut connection = self.write.acquire().await?;
         let query = sqlx::query("UPDATE requests SET granted_at = $2, granted_by = $3 WHERE id = $1").bind(id).bind(self.now()).bind(who);
         Ok(query.execute(&mut *connection).await?.rows_affected() == 1)

@@ -96,7 +96,7 @@ impl Clock {
     /// How it is at this moment, and the reading that says so.
     #[must_use]
     pub fn observe(&self) -> (Timeline, Reading) {
-        // Within the lock, so that nobody brings an older reading after a newer one.
+        // Read while locked, so that no older reading is observed after a newer one.
         let mut timeline = self.lock();
         let reading = (self.source)();
         timeline.observe(reading);

@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     const SECOND: Millis = 1000;
-    /// A moment at which all is well.
+    /// A moment at which the wall clock is right.
     const START: Reading = Reading { wall: RELEASED + 100 * DAY, elapsed: 5 * DAY };
 
     impl Reading {
@@ -290,7 +290,7 @@ mod tests {
         for _ in 0..3 {
             reading = reading.after(DAY);
             (timeline, reading) = restarted(&timeline, reading, reading.after(DAY));
-            assert!(!timeline.is_trusted(), "until somebody confirms it");
+            assert!(!timeline.is_trusted(), "until an operator confirms it");
         }
         assert!(is_confirmed_by(reading.wall, reading.wall));
         timeline.trust(reading);
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn no_time_before_the_release_is_confirmed_and_none_that_nobody_saw() {
+    fn a_confirmation_is_good_for_the_confirmed_time_and_not_before_the_release() {
         assert!(!is_confirmed_by(0, 0));
         assert!(is_confirmed_by(START.wall, START.wall + 5 * SECOND));
         assert!(!is_confirmed_by(START.wall, START.wall + 8 * DAY));

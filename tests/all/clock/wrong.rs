@@ -118,7 +118,7 @@ async fn a_server_that_starts_400_days_ahead_erases_nothing_and_keeps_its_grants
     until_fault(&researcher, "ahead").await;
     watch.at(researcher.base()).upload(&dataset(&watch.at(researcher.base())).await, "gyro.csv", "2").await;
     assert_eq!(researcher.poll("bath[2]").await["status"], "grant");
-    until("somebody is alerted", async || instance.rows("SELECT kind AS c FROM alerts").await.contains(&"clock".to_owned())).await;
+    until("there is an alert", async || instance.rows("SELECT kind AS c FROM alerts").await.contains(&"clock".to_owned())).await;
     assert!(program.said().contains("the machine's clock seems to be wrong"), "{}", program.said());
     Instance::stop(program);
 
@@ -215,13 +215,12 @@ async fn a_clock_that_is_stepped_while_the_server_runs_is_reported_until_it_is_r
     until_fault(&researcher, "behind").await;
     let uuid = dataset(&watch).await;
     delete(&researcher, &uuid).await;
-    assert_eq!(researcher.post("/clock/confirm").await, 409, "nobody means 1970");
+    assert_eq!(researcher.post("/clock/confirm").await, 409, "1970 is never right");
     instance.clock.set_ahead(0);
     until_trusted(&researcher).await;
     let deleted_at: i64 =
         instance.rows(&format!("SELECT deleted_at AS c FROM datasets WHERE uuid = '{uuid}'")).await[0].parse().expect("a time");
     assert!((0..600_000).contains(&(real_now() - deleted_at)), "{deleted_at}");
-    assert!(program.metrics().await.contains("\nwearhouse_clock_trusted 1\n"));
 }
 
 #[tokio::test]
@@ -264,5 +263,5 @@ async fn the_time_is_confirmed_on_the_command_line_while_the_server_runs_and_whi
     until_trusted(&program.researcher()).await;
     Instance::stop(program);
     instance.clock.set_to(1000);
-    assert!(!instance.command(&["--confirm"]).status.success(), "nobody means 1970");
+    assert!(!instance.command(&["--confirm"]).status.success(), "1970 is never right");
 }
