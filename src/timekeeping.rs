@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     audit::{Action, Audit},
     catalog::{Catalog, CatalogError, Millis, Settled},
-    clock::{ClockStatus, Fault, RELEASED, date_of},
+    clock::{ClockStatus, Fault, date_of},
     runs::Reader,
 };
 
@@ -65,14 +65,14 @@ impl Timekeeping {
     /// [`ConfirmError`]; then nothing has changed.
     pub async fn confirm(&self, by: &str) -> Result<(), ConfirmError> {
         let before = self.status();
-        if before.wall < RELEASED {
+        if before.is_trusted {
+            return Ok(());
+        }
+        if !self.catalog.confirm_wall_clock().await? {
             return Err(ConfirmError::BeforeRelease(before.wall));
         }
-        if !before.is_trusted {
-            self.catalog.trust_wall_clock().await?;
-            self.trusted_again(&before);
-            self.audit.note(by, Action::ConfirmedTime, SUBJECT, &explain(&before)).await;
-        }
+        self.trusted_again(&before);
+        self.audit.note(by, Action::ConfirmedTime, SUBJECT, &explain(&before)).await;
         Ok(())
     }
 

@@ -43,7 +43,7 @@ impl Study {
 
     async fn fill(&self, catalog: &mut SqliteConnection) {
         let Self { datasets, files_each, devices, audit } = self;
-        let now = wearhouse::catalog::now();
+        let now = wearhouse::clock::machine().wall;
         let scale = format!(
             "CREATE TEMP TABLE scale AS SELECT {datasets} AS datasets, {files_each} AS files_each, {devices} AS devices, \
              {audit} AS audit, {now} AS now, 86400000 AS day;"

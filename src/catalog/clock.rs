@@ -5,7 +5,7 @@ use std::path::Path;
 use sqlx::{Connection, Row, SqliteConnection, SqlitePool, sqlite::SqliteConnectOptions};
 
 use super::{Catalog, CatalogError, Millis, correct::correct, upgrade};
-use crate::clock::{Clock, StoredTime, is_confirmed_by};
+use crate::clock::{Clock, RELEASED, Reading, StoredTime, Timeline, is_confirmed_by};
 
 /// Why the server goes by the wall clock again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,28 +55,43 @@ impl Catalog {
         let query = sqlx::query_scalar("SELECT confirmed_at FROM clock").fetch_optional(&self.read).await?;
         let confirmed: Option<Millis> = query.flatten();
         let (timeline, reading) = self.clock.observe();
-        let is_confirmed = confirmed.is_some_and(|confirmed| is_confirmed_by(confirmed, reading.wall));
-        let settled = match (timeline.is_trusted(), timeline.fault(reading)) {
-            (false, None) => Some(Settled::Plausible),
-            (false, Some(_)) if is_confirmed => Some(Settled::Confirmed),
-            _ => None,
+        let settles = |timeline: &Timeline, reading: Reading| {
+            if timeline.is_trusted() {
+                None
+            } else if timeline.fault(reading).is_none() {
+                Some(Settled::Plausible)
+            } else {
+                confirmed.filter(|confirmed| is_confirmed_by(*confirmed, reading.wall)).map(|_| Settled::Confirmed)
+            }
         };
-        match settled {
-            Some(_) => self.trust_wall_clock().await?,
-            None => self.drop_confirmation(confirmed).await?,
+        let settled = match settles(&timeline, reading) {
+            Some(_) => self.trust_wall_clock(settles).await?,
+            None => None,
+        };
+        if settled.is_none() {
+            self.drop_confirmation(confirmed).await?;
         }
         Ok(settled)
     }
 
-    /// Goes by the wall clock from now on. What was recorded by the server's own time is corrected.
+    /// Goes by the wall clock from now on, since an operator says that it is right. `false` where it says a time before the release of
+    /// this program, which is certainly wrong.
     ///
     /// # Errors
     /// [`CatalogError`]; then nothing has changed.
-    pub async fn trust_wall_clock(&self) -> Result<(), CatalogError> {
+    pub async fn confirm_wall_clock(&self) -> Result<bool, CatalogError> {
+        let is_possible = |_: &Timeline, reading: Reading| (reading.wall >= RELEASED).then_some(());
+        Ok(self.trust_wall_clock(is_possible).await?.is_some())
+    }
+
+    /// Goes by the wall clock from now on, and corrects what was recorded by the server's own time, where there is a `reason` to do so.
+    async fn trust_wall_clock<R>(&self, reason: impl Fn(&Timeline, Reading) -> Option<R>) -> Result<Option<R>, CatalogError> {
         // Held until the clock has changed, so that nothing is recorded between the correction and that change.
         let mut connection = self.write.acquire().await?;
         let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
         let (mut timeline, reading) = self.clock.observe();
+        // The wall clock may have been set to another time since it was last read.
+        let Some(reason) = reason(&timeline, reading) else { return Ok(None) };
         if let Some(correction) = timeline.correction(reading) {
             correct(&mut tx, correction).await?;
         }
@@ -87,7 +102,7 @@ impl Catalog {
         self.clock.trust(reading);
         // Which model a device gets depends on its wearer at this time.
         self.recipients_changed();
-        Ok(())
+        Ok(Some(reason))
     }
 
     /// Forgets a confirmation that is not needed, or no longer good for what the wall clock says.
@@ -103,28 +118,29 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`].
     pub async fn peek_time(path: &Path) -> Result<Option<StoredTime>, CatalogError> {
-        let pool = open_beside_server(path).await?;
+        let pool = open_beside_server(path, true).await?;
         let stored = stored_time(&pool).await;
         pool.close().await;
         Ok(stored?)
     }
 
-    /// Confirms a time of the wall clock, for whichever process has this catalog or opens it next, and notes that.
+    /// Confirms a time of the wall clock, for the process that has this catalog open or opens it next. `false` where no process has stored
+    /// a time yet: then there is nothing to confirm.
     ///
     /// # Errors
     /// [`CatalogError`].
-    pub async fn confirm_time(path: &Path, wall: Millis) -> Result<(), CatalogError> {
-        let pool = open_beside_server(path).await?;
+    pub async fn confirm_time(path: &Path, wall: Millis) -> Result<bool, CatalogError> {
+        let pool = open_beside_server(path, false).await?;
         let done = sqlx::query("UPDATE clock SET confirmed_at = $1").bind(wall).execute(&pool).await;
         pool.close().await;
-        done?;
-        Ok(())
+        Ok(done?.rows_affected() == 1)
     }
 }
 
 /// Opens a catalog of this program's schema that is there already, beside the server that may use it.
-async fn open_beside_server(path: &Path) -> Result<SqlitePool, CatalogError> {
-    let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(path).busy_timeout(super::BUSY_TIMEOUT)).await?;
+async fn open_beside_server(path: &Path, read_only: bool) -> Result<SqlitePool, CatalogError> {
+    let options = SqliteConnectOptions::new().filename(path).read_only(read_only).busy_timeout(super::BUSY_TIMEOUT);
+    let pool = SqlitePool::connect_with(options).await?;
     upgrade::refuse_newer(&pool, path).await?;
     Ok(pool)
 }

@@ -91,7 +91,7 @@ mod tests {
 
     use super::RECORDED;
     use crate::{
-        catalog::{DAY, Settled, made::Made},
+        catalog::{Catalog, DAY, Settled, made::Made},
         clock::{HOUR, Millis, RELEASED, Reading},
         ids::DatasetId,
     };
@@ -177,7 +177,7 @@ mod tests {
         set.made.change("UPDATE datasets SET described = changes").await;
         set.pass(2 * HOUR, right - set.wall());
         assert_eq!(catalog.settle_time().await.expect("asked"), None, "an operator must confirm that");
-        catalog.trust_wall_clock().await.expect("trusted");
+        assert!(catalog.confirm_wall_clock().await.expect("trusted"));
         let truly = set.wall() - 2 * HOUR;
         for (query, expected) in [
             (format!("SELECT received_at AS c FROM files WHERE id = '{}'", file.id), truly),
@@ -206,7 +206,7 @@ mod tests {
         catalog.delete(&[dataset], "ada").await.expect("deleted");
         set.pass(HOUR, -6 * DAY);
         assert_eq!(catalog.settle_time().await.expect("asked"), None);
-        catalog.trust_wall_clock().await.expect("trusted");
+        assert!(catalog.confirm_wall_clock().await.expect("trusted"));
         assert_eq!(set.time_of("deleted_at", dataset).await, Some(set.wall()));
         assert_eq!(set.number("SELECT received_at AS c FROM files").await, Some(set.wall()));
     }
@@ -215,17 +215,18 @@ mod tests {
     async fn a_confirmation_on_the_command_line_is_taken_up_once() {
         let set = Set::new().await;
         let catalog = &set.made.catalog;
-        catalog.store_time().await.expect("stored");
         let path = set.made.folder.path().join("catalog.sqlite");
+        assert!(!Catalog::confirm_time(&path, set.wall()).await.expect("asked"), "nothing is stored yet");
+        catalog.store_time().await.expect("stored");
         for (step, settled) in [(400 * DAY, Some(Settled::Confirmed)), (0, None)] {
             set.pass(HOUR, step);
-            crate::catalog::Catalog::confirm_time(&path, set.wall()).await.expect("confirmed");
+            assert!(Catalog::confirm_time(&path, set.wall()).await.expect("confirmed"));
             assert_eq!(catalog.settle_time().await.expect("asked"), settled);
             assert_eq!(set.number("SELECT confirmed_at AS c FROM clock").await, None);
         }
         set.pass(HOUR, 400 * DAY);
         assert_eq!(catalog.settle_time().await.expect("asked"), None, "that is another time");
-        crate::catalog::Catalog::confirm_time(&path, set.wall() - 8 * DAY).await.expect("confirmed");
+        assert!(Catalog::confirm_time(&path, set.wall() - 8 * DAY).await.expect("confirmed"));
         assert_eq!(catalog.settle_time().await.expect("asked"), None, "another time was confirmed");
     }
 

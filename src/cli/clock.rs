@@ -26,7 +26,9 @@ pub(super) async fn clock(config: &Path, confirm: bool) -> Result<(), Failure> {
     if status.wall < RELEASED {
         return Err("no time before this program was released is confirmed; set the machine's clock first".into());
     }
-    Catalog::confirm_time(&catalog, status.wall).await?;
+    if !Catalog::confirm_time(&catalog, status.wall).await? {
+        return Err("no server has used this catalog yet; there is nothing to confirm".into());
+    }
     println!("confirmed; a server that runs goes by the machine's clock within seconds, any other one when it starts");
     Ok(())
 }
