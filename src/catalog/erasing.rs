@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use sqlx::{QueryBuilder, Row, SqliteConnection};
 
 use super::{
-    Catalog, CatalogError, FileState, Millis, arrivals,
+    Catalog, CatalogError, FileRow, FileState, Millis, arrivals,
     columns::{LISTED_AT_ONCE, collected, parsed, push_list, to_i64, to_u64},
     words,
 };
