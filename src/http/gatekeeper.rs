@@ -85,34 +85,44 @@ pub async fn auth(admin: Admin, State(app): State<App>, headers: HeaderMap) -> R
         let path = std::str::from_utf8(path).map_err(|_| Problem::forbidden())?;
         // nginx asks with GET, whatever it was asked with itself.
         let method = headers.get("x-original-method").map_or(b"GET".as_slice(), HeaderValue::as_bytes);
-        drop(permit(&app, &admin, path, method, &headers).await?);
+        // nginx sends the file, and counts its downloads itself.
+        permit(&app, &admin, path, method, &headers, || Ok(())).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `GET /uploads/…` without nginx: the same question, and the file.
 pub async fn deliver(admin: Admin, State(app): State<App>, method: Method, uri: Uri, headers: HeaderMap) -> Result<Response, Problem> {
-    let file = permit(&app, &admin, uri.path(), method.as_str().as_bytes(), &headers).await?;
-    let place = app.limits.download(Downloader::Users)?;
+    let place = || app.limits.download(Downloader::Users);
+    let (file, place) = permit(&app, &admin, uri.path(), method.as_str().as_bytes(), &headers, place).await?;
     delivery::send(file, &method, &headers, place).await
 }
 
-/// Opens the file that a path names, as soon as it may be sent to this person, and notes the download.
+/// Opens the file that a path names, as soon as it may be sent to this person, and notes the download, for which it takes a `place`.
 ///
 /// Everything that decides whether it may be sent is asked after the last wait, about the file that was opened: what was deleted or became
 /// sensitive while the request waited is not sent.
-async fn permit(app: &App, admin: &Admin, path: &str, method: &[u8], headers: &HeaderMap) -> Result<OpenedFile, Problem> {
+async fn permit<P>(
+    app: &App,
+    admin: &Admin,
+    path: &str,
+    method: &[u8],
+    headers: &HeaderMap,
+    place: impl Fn() -> Result<P, Problem>,
+) -> Result<(OpenedFile, P), Problem> {
     let target = Target::from_path(path).ok_or_else(Problem::forbidden)?;
     loop {
         // Before it is opened, too: a file that may not be seen is refused in one way, whether it is there or not.
         check(app, admin, &target).await?;
         let file = open(app, &target, headers).await?;
+        // A download for which there is no place does not begin, and is not noted.
+        let place = place()?;
         // This may wait for the catalog.
         note(app, admin, &target, method).await;
         check(app, admin, &target).await?;
         match &target {
             Target::Zip(dataset) if !app.roller.may_send(*dataset, &file).await? => {}
-            _ => return Ok(file),
+            _ => return Ok((file, place)),
         }
     }
 }
