@@ -64,11 +64,12 @@ async fn one_device_that_announces_the_whole_disk_does_not_prevent_other_uploads
         scene.set_room(4095 + 2047 + 1023 + 511 + 255 + 127 + 63 + 4);
         let mut dripping = Vec::new();
         for mib in [4095, 2047, 1023, 511, 255, 127, 63] {
-            let mut upload = scene.announce(&greedy, &its, &format!("{mib}.mkv"), mib * MIB - SOME).await;
-            upload.send(3).await;
+            let mut upload = scene.announce(&greedy, &its, &format!("{mib}.mkv"), mib * MIB).await;
+            upload.send(SOME).await;
             dripping.push(upload);
+            until("it is in progress", async || scene.house.incoming().len() == dripping.len()).await;
         }
-        until("all of it is reserved", async || status(&greedy, &its, "more.csv", 8 * MIB).await == 507).await;
+        assert_eq!(status(&greedy, &its, "more.csv", 8 * MIB).await, 507, "it has reserved all there is");
         for (name, size) in [("small.csv", 1000), ("large.mkv", 32 * MIB)] {
             assert_eq!(status(&other, &uuid, name, size).await, 200, "{name}");
         }
