@@ -29,7 +29,7 @@
 //! | 2 | [`ledger`] | what must outlive the catalog: datasets that were erased, devices that were shut out |
 //! | 2 | [`doctor`] | looks at a server from outside, as a watch does; knows nothing of the house within |
 //! | 2 | [`fleet`] | watches without wearers, that load a server and read everything back; knows nothing of the house within |
-//! | 1 | [`clock`] | which time the server goes by, also where the wall clock is wrong |
+//! | 1 | [`clock`] | which time the server uses, also where the wall clock is wrong |
 //! | 1 | [`ids`], [`metrics`], [`recent`] | ids and names, parsed once, trusted above; what is counted; the last errors |
 //! | 1 | [`outside`] | the way to a server, for those who look at one from outside, and for the webhook |
 

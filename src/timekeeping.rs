@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     audit::{Action, Audit},
     catalog::{Catalog, CatalogError, Millis, Settled},
-    clock::{ClockStatus, Fault, date_of},
+    clock::{ClockStatus, Fault, RELEASED, date_of},
     runs::Reader,
 };
 
@@ -19,6 +19,8 @@ const STORE: Duration = Duration::from_secs(60);
 
 /// What the audit log calls the clock.
 const SUBJECT: &str = "clock";
+/// What the audit log calls a person at the machine, who has no user name.
+const COMMAND_LINE: &str = "(command line)";
 
 /// Keeps the time. Cheap to clone.
 #[derive(Clone)]
@@ -34,6 +36,9 @@ pub enum ConfirmError {
     /// The wall clock is certainly wrong.
     #[error("the server's clock says {}, which is before this program was released; set the machine's clock first", date_of(*.0))]
     BeforeRelease(Millis),
+    /// The wall clock says another time than the operator has seen.
+    #[error("the server's clock says {} now, another time than you have seen; read it again, and confirm it if it is right", date_of(*.0))]
+    OtherTime(Millis),
     /// The catalog failed.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
@@ -46,7 +51,7 @@ impl Timekeeping {
         Self { catalog, audit, reader }
     }
 
-    /// The time that the server goes by.
+    /// The time that the server uses.
     #[must_use]
     pub fn now(&self) -> Millis {
         self.catalog.now()
@@ -58,18 +63,19 @@ impl Timekeeping {
         self.catalog.clock().status()
     }
 
-    /// An operator says that the wall clock is right: the server goes by it from now on, and what waited for that goes on. Nothing happens
-    /// where the server goes by it already.
+    /// An operator has seen a time on the wall clock and says that it is right: the server uses it from now on, and what waited for that goes on. Nothing happens
+    /// where the server uses it already.
     ///
     /// # Errors
     /// [`ConfirmError`]; then nothing has changed.
-    pub async fn confirm(&self, by: &str) -> Result<(), ConfirmError> {
+    pub async fn confirm(&self, seen: Millis, by: &str) -> Result<(), ConfirmError> {
         let before = self.status();
         if before.is_trusted {
             return Ok(());
         }
-        if !self.catalog.confirm_wall_clock().await? {
-            return Err(ConfirmError::BeforeRelease(before.wall));
+        if !self.catalog.confirm_wall_clock(seen).await? {
+            let error = if before.wall < RELEASED { ConfirmError::BeforeRelease } else { ConfirmError::OtherTime };
+            return Err(error(before.wall));
         }
         self.trusted_again(&before);
         self.audit.note(by, Action::ConfirmedTime, SUBJECT, &explain(&before)).await;
@@ -87,7 +93,7 @@ impl Timekeeping {
             if was_trusted && !status.is_trusted {
                 tracing::error!(
                     fault = explain(&status),
-                    "the machine's clock seems to be wrong: nothing is erased and no grant expires before its full time has passed. Set the clock, or confirm its time on the front page or with wearhouse clock --confirm"
+                    "the machine's clock seems to be wrong: nothing is erased and no grant expires before its full time has passed. Set the clock, or confirm its time on the dashboard or with wearhouse clock --confirm"
                 );
             }
             if stored.is_none_or(|at| at.elapsed() >= STORE) || was_trusted != status.is_trusted {
@@ -108,7 +114,7 @@ impl Timekeeping {
         let Some(settled) = self.catalog.settle_time().await? else { return Ok(()) };
         self.trusted_again(&before);
         if settled == Settled::Confirmed {
-            self.audit.note("", Action::ConfirmedTime, SUBJECT, &format!("on the command line: {}", explain(&before))).await;
+            self.audit.note(COMMAND_LINE, Action::ConfirmedTime, SUBJECT, &explain(&before)).await;
         }
         Ok(())
     }
@@ -130,7 +136,7 @@ pub fn explain(status: &ClockStatus) -> String {
     match (status.fault, status.newest) {
         (Some(Fault::Behind), Some(newest)) => format!("the clock says {wall}, which is before the newest time seen, {}", time(newest)),
         (Some(Fault::Behind), None) => format!("the clock says {wall}, which is before this program was released"),
-        (Some(Fault::Ahead), _) => format!("the clock says {wall}, and only {} is known to have been reached", time(status.now)),
+        (Some(Fault::Ahead), _) => format!("the clock says {wall}, more than 7 days ahead of the expected time, {}", time(status.now)),
         (None, _) => format!("the clock says {wall}"),
     }
 }

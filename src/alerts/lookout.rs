@@ -87,10 +87,8 @@ impl Lookout {
     fn of_clock(&self) -> Option<Alert> {
         // No time is in the text: it would be another one at each look.
         let text = match self.timekeeping.status().fault? {
-            Fault::Behind => "The server's clock says a time that was over already. Set it, or confirm that it is right.",
-            Fault::Ahead => {
-                "The server's clock is more than 7 days ahead of the time that is known to have passed. Set it, or confirm that it is right."
-            }
+            Fault::Behind => "The server's clock is more than 1 hour behind the newest time seen. Set it, or confirm that it is right.",
+            Fault::Ahead => "The server's clock is more than 7 days ahead of the expected time. Set it, or confirm that it is right.",
         };
         Some(Alert { kind: AlertKind::Clock, subject: "clock".to_owned(), text: text.to_owned() })
     }

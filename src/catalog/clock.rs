@@ -1,13 +1,13 @@
-//! The clock in the catalog: what of it outlives the program, and the moment at which the server goes by the wall clock again.
+//! The clock in the catalog: what of it outlives the program, and the moment at which the server uses the wall clock again.
 
 use std::path::Path;
 
 use sqlx::{Connection, Row, SqliteConnection, SqlitePool, sqlite::SqliteConnectOptions};
 
 use super::{Catalog, CatalogError, Millis, correct::correct, upgrade};
-use crate::clock::{Clock, RELEASED, Reading, StoredTime, Timeline, is_confirmed_by};
+use crate::clock::{Clock, Reading, StoredTime, Timeline, is_confirmed_by};
 
-/// Why the server goes by the wall clock again.
+/// Why the server uses the wall clock again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
     /// It can be right.
@@ -46,7 +46,7 @@ impl Catalog {
         Ok(store(&mut connection, timeline.to_store(reading)).await?)
     }
 
-    /// Goes by the wall clock again where that can be right, or where its time was confirmed on the command line. `None` where it did
+    /// Uses the wall clock again where that can be right, or where its time was confirmed on the command line. `None` where it did
     /// not come to that.
     ///
     /// # Errors
@@ -74,17 +74,17 @@ impl Catalog {
         Ok(settled)
     }
 
-    /// Goes by the wall clock from now on, since an operator says that it is right. `false` where it says a time before the release of
-    /// this program, which is certainly wrong.
+    /// Uses the wall clock from now on, since an operator has seen this time on it and says that it is right. `false` where it says
+    /// another time meanwhile, or one before the release of this program, which is certainly wrong.
     ///
     /// # Errors
     /// [`CatalogError`]; then nothing has changed.
-    pub async fn confirm_wall_clock(&self) -> Result<bool, CatalogError> {
-        let is_possible = |_: &Timeline, reading: Reading| (reading.wall >= RELEASED).then_some(());
+    pub async fn confirm_wall_clock(&self, seen: Millis) -> Result<bool, CatalogError> {
+        let is_possible = |_: &Timeline, reading: Reading| is_confirmed_by(seen, reading.wall).then_some(());
         Ok(self.trust_wall_clock(is_possible).await?.is_some())
     }
 
-    /// Goes by the wall clock from now on, and corrects what was recorded by the server's own time, where there is a `reason` to do so.
+    /// Uses the wall clock from now on, and corrects what was recorded by the server's own time, where there is a `reason` to do so.
     async fn trust_wall_clock<R>(&self, reason: impl Fn(&Timeline, Reading) -> Option<R>) -> Result<Option<R>, CatalogError> {
         // Held until the clock has changed, so that nothing is recorded between the correction and that change.
         let mut connection = self.write.acquire().await?;

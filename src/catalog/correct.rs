@@ -177,7 +177,7 @@ mod tests {
         set.made.change("UPDATE datasets SET described = changes").await;
         set.pass(2 * HOUR, right - set.wall());
         assert_eq!(catalog.settle_time().await.expect("asked"), None, "an operator must confirm that");
-        assert!(catalog.confirm_wall_clock().await.expect("trusted"));
+        assert!(catalog.confirm_wall_clock(set.wall()).await.expect("trusted"));
         let truly = set.wall() - 2 * HOUR;
         for (query, expected) in [
             (format!("SELECT received_at AS c FROM files WHERE id = '{}'", file.id), truly),
@@ -206,7 +206,7 @@ mod tests {
         catalog.delete(&[dataset], "ada").await.expect("deleted");
         set.pass(HOUR, -6 * DAY);
         assert_eq!(catalog.settle_time().await.expect("asked"), None);
-        assert!(catalog.confirm_wall_clock().await.expect("trusted"));
+        assert!(catalog.confirm_wall_clock(set.wall()).await.expect("trusted"));
         assert_eq!(set.time_of("deleted_at", dataset).await, Some(set.wall()));
         assert_eq!(set.number("SELECT received_at AS c FROM files").await, Some(set.wall()));
     }

@@ -1,4 +1,4 @@
-//! `clock`: which time the server goes by; with `--confirm`, that the machine's clock is right.
+//! `clock`: which time the server uses; with `--confirm`, that the machine's clock is right.
 
 use std::path::Path;
 
@@ -26,10 +26,14 @@ pub(super) async fn clock(config: &Path, confirm: bool) -> Result<(), Failure> {
     if status.wall < RELEASED {
         return Err("no time before this program was released is confirmed; set the machine's clock first".into());
     }
+    if status.is_trusted && status.fault.is_none() {
+        println!("there is nothing to confirm");
+        return Ok(());
+    }
     if !Catalog::confirm_time(&catalog, status.wall).await? {
         return Err("no server has used this catalog yet; there is nothing to confirm".into());
     }
-    println!("confirmed; a server that runs goes by the machine's clock within seconds, any other one when it starts");
+    println!("confirmed; a running server uses it within seconds, a stopped one at its next start");
     Ok(())
 }
 

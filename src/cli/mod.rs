@@ -64,7 +64,7 @@ enum Command {
     Serve,
     /// Say everything that is wrong with the config, and change nothing.
     Check,
-    /// Show which time the server goes by, and whether it trusts this machine's clock.
+    /// Show which time the server uses, and whether it trusts this machine's clock.
     Clock {
         /// Confirm that this machine's clock is right, also while the server runs.
         #[arg(long)]

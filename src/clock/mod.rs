@@ -1,4 +1,4 @@
-//! The clock of the server: which time it goes by, also where the machine's wall clock is wrong.
+//! The clock of the server: which time it uses, also where the machine's wall clock is wrong.
 //!
 //! Everything that is recorded, shown or due asks this clock. Nothing else asks the wall clock.
 
@@ -48,11 +48,11 @@ pub struct Clock {
 pub struct ClockStatus {
     /// What the wall clock says.
     pub wall: Millis,
-    /// The time that the server goes by.
+    /// The time that the server uses.
     pub now: Millis,
     /// The newest time of the wall clock that was trusted, if any ever was.
     pub newest: Option<Millis>,
-    /// Whether the server goes by the wall clock. Else nothing is erased and nothing expires before both times say so.
+    /// Whether the server uses the wall clock. Else nothing is erased and nothing expires before both times say so.
     pub is_trusted: bool,
     /// What is wrong with the wall clock. Not trusted and without a fault, it is about to be trusted.
     pub fault: Option<Fault>,
@@ -103,7 +103,7 @@ impl Clock {
         (*timeline, reading)
     }
 
-    /// Goes by the wall clock from a reading on. Recorded times must have been corrected before.
+    /// Uses the wall clock from a reading on. Recorded times must have been corrected before.
     pub fn trust(&self, reading: Reading) {
         self.lock().trust(reading);
     }

@@ -1,4 +1,4 @@
-//! Which time the server goes by: the wall clock where that can be right, else its own time. Pure: readings come in, times go out.
+//! Which time the server uses: the wall clock where that can be right, else its own time. Pure: readings come in, times go out.
 
 use super::{DAY, HOUR, Millis};
 
@@ -53,7 +53,7 @@ pub struct Correction {
     pub now: Millis,
 }
 
-/// The time that the server goes by.
+/// The time that the server uses.
 ///
 /// While the wall clock is trusted, that is the wall clock. From the first reading that cannot be right, the server's own time runs on
 /// from the last trusted one with the elapsed time, until [`Timeline::trust`]: what was recorded meanwhile must be corrected first.
@@ -129,7 +129,7 @@ impl Timeline {
         self.now(reading).min(reading.wall)
     }
 
-    /// Whether the server goes by the wall clock.
+    /// Whether the server uses the wall clock.
     #[must_use]
     pub fn is_trusted(&self) -> bool {
         self.provisional_from.is_none()
@@ -141,13 +141,13 @@ impl Timeline {
         self.newest
     }
 
-    /// How recorded times must be corrected before [`Timeline::trust`]; `None` while the server goes by the wall clock.
+    /// How recorded times must be corrected before [`Timeline::trust`]; `None` while the server uses the wall clock.
     #[must_use]
     pub fn correction(&self, reading: Reading) -> Option<Correction> {
         self.provisional_from.map(|from| Correction { from, by: reading.wall - self.own(reading), now: reading.wall })
     }
 
-    /// Goes by the wall clock from now on, and forgets that it was ever later.
+    /// Uses the wall clock from now on, and forgets that it was ever later.
     pub fn trust(&mut self, reading: Reading) {
         *self = Self { newest: Some(reading.wall), reached: reading, provisional_from: None };
     }

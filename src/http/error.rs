@@ -243,7 +243,7 @@ impl From<DoorError> for Problem {
 impl From<ConfirmError> for Problem {
     fn from(error: ConfirmError) -> Self {
         match error {
-            ConfirmError::BeforeRelease(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
+            ConfirmError::BeforeRelease(_) | ConfirmError::OtherTime(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
             ConfirmError::Catalog(error) => error.into(),
         }
     }

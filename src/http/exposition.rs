@@ -41,9 +41,9 @@ pub async fn metrics(
     up.set("roller", i64::from(health.roller));
 
     let clock = timekeeping.status();
-    let help = "1 while the server goes by the machine's clock, 0 while that cannot be right or must be confirmed";
+    let help = "1 while the server uses the machine's clock, 0 while that cannot be right or must be confirmed";
     gauge(&mut registry, "clock_trusted", help, i64::from(clock.is_trusted));
-    let help = "How far the machine's clock is ahead of the time that the server goes by";
+    let help = "How far the machine's clock is ahead of the time that the server uses";
     gauge(&mut registry, "clock_offset_seconds", help, (clock.wall - clock.now) / 1000);
 
     let counts = recordings.counts().await?;

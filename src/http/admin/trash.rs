@@ -85,6 +85,8 @@ pub struct TrashPage {
     trash: TrashView,
     days: u64,
     at: At,
+    /// Whether the clock is not trusted, so that nothing is erased before its full time has passed.
+    erasing_waits: bool,
 }
 
 impl DeletedView {
@@ -108,7 +110,8 @@ async fn view(recordings: &Recordings, at: &At) -> Result<TrashView, Problem> {
 
 pub async fn page(admin: Admin, State(app): State<App>, Params(at): Params<At>) -> Result<Page<TrashPage>, Problem> {
     let (trash, days) = (view(&app.recordings, &at).await?, app.settings.now().trash.days);
-    Ok(Page(TrashPage { admin, trash, days, at }))
+    let erasing_waits = !app.timekeeping.status().is_trusted;
+    Ok(Page(TrashPage { admin, trash, days, at, erasing_waits }))
 }
 
 pub async fn list(_: Admin, State(recordings): State<Recordings>, Params(at): Params<At>) -> Result<Json<TrashView>, Problem> {

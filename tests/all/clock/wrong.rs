@@ -70,6 +70,21 @@ async fn status(researcher: &Researcher) -> Value {
     researcher.json("/api/v1/clock").await
 }
 
+/// Confirms the time that the server shows.
+async fn confirm(operator: &Researcher) -> u16 {
+    let seen = serde_json::json!({"clock": status(operator).await["clock"]});
+    confirm_seen(operator, seen).await
+}
+
+async fn confirm_seen(operator: &Researcher, seen: Value) -> u16 {
+    operator.request("POST", "/api/v1/clock/confirm").json(&seen).send().await.expect("a response").status().as_u16()
+}
+
+async fn confirm_on_page(operator: &Researcher) -> u16 {
+    let seen = [("clock", status(operator).await["clock"].to_string())];
+    operator.request("POST", "/clock/confirm").form(&seen).send().await.expect("a response").status().as_u16()
+}
+
 async fn until_fault(researcher: &Researcher, fault: &str) {
     until(&format!("the clock is {fault}"), async || status(researcher).await["fault"] == fault).await;
 }
@@ -181,8 +196,8 @@ async fn a_run_that_arrives_under_a_wrong_clock_has_its_start_and_participant_af
 
     instance.clock.set_ahead(0);
     until_fault(&researcher, "ahead").await;
-    assert_eq!(researcher.without_power().post("/api/v1/clock/confirm").await, 403);
-    assert_eq!(researcher.post("/api/v1/clock/confirm").await, 200);
+    assert_eq!(confirm(&researcher.without_power()).await, 403);
+    assert_eq!(confirm(&researcher).await, 200);
     until("it is read again", async || run("started_at").await == start.as_millisecond().to_string()).await;
     assert_eq!(run("participant").await, "67e55044-10b1-426f-9247-bb680e5fe0c8");
     let noted = instance.rows("SELECT who || ' ' || action AS c FROM audit WHERE subject = 'clock'").await;
@@ -208,6 +223,13 @@ async fn a_clock_that_is_stepped_while_the_server_runs_is_reported_until_it_is_r
     assert!(program.metrics().await.contains("\nwearhouse_clock_trusted 0\n"));
     assert!(researcher.get("/").await.text().await.expect("text").contains("Confirm time"));
     assert!(!researcher.without_power().get("/").await.text().await.expect("text").contains("Confirm time"));
+    assert!(researcher.get("/trash/").await.text().await.expect("text").contains("Nothing is erased early"));
+    let seen_before = serde_json::json!({"clock": real_now() + 399 * DAY * 1000});
+    instance.clock.set_ahead(800 * DAY);
+    until("the second step is seen", async || status(&researcher).await["clock"].as_i64() > Some(real_now() + 700 * DAY * 1000)).await;
+    assert_eq!(confirm_seen(&researcher, seen_before).await, 409, "that is another time");
+    assert_eq!(confirm_seen(&researcher, serde_json::json!({})).await, 400);
+    assert_eq!(status(&researcher).await["trusted"], false);
     instance.clock.set_ahead(0);
     until_trusted(&researcher).await;
 
@@ -215,7 +237,8 @@ async fn a_clock_that_is_stepped_while_the_server_runs_is_reported_until_it_is_r
     until_fault(&researcher, "behind").await;
     let uuid = dataset(&watch).await;
     delete(&researcher, &uuid).await;
-    assert_eq!(researcher.post("/clock/confirm").await, 409, "1970 is never right");
+    assert_eq!(confirm_on_page(&researcher).await, 409, "1970 is never right");
+    assert!(!researcher.get("/").await.text().await.expect("text").contains("Confirm time"), "nobody is asked to try");
     instance.clock.set_ahead(0);
     until_trusted(&researcher).await;
     let deleted_at: i64 =
@@ -233,7 +256,7 @@ async fn a_clock_that_was_ahead_for_a_moment_and_is_corrected_is_confirmed_once_
     until("the jump is seen", async || status(&researcher).await["newest"].as_i64().is_some_and(|newest| newest > ahead)).await;
     instance.clock.set_ahead(0);
     until_fault(&researcher, "behind").await;
-    assert_eq!(researcher.post("/clock/confirm").await, 303);
+    assert_eq!(confirm_on_page(&researcher).await, 303);
     let confirmed = status(&researcher).await;
     assert_eq!(confirmed["trusted"], true);
     assert!(confirmed["newest"].as_i64().expect("a time") <= real_now(), "the stored time is reset");

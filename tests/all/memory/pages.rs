@@ -57,7 +57,7 @@ async fn a_dataset_at_its_quota_is_a_page_and_takes_no_more_files() {
         let json = researcher.dataset(&uuid).await;
         assert_eq!((&json["files"], json["file_list"].as_array().expect("files").len()), (&QUOTA.into(), 200));
         let page = researcher.get(&format!("/recording/{uuid}/")).await.text().await.expect("a page");
-        assert!(page.contains("20,000 files, 200 of them on this page") && page.len() < 1 << 20, "{}", page.len());
+        assert!(page.contains("20,000 files, sorted by name; 200 on this page") && page.len() < 1 << 20, "{}", page.len());
         assert_eq!(device.try_upload(&uuid, "more.csv", "2").await.expect("a response").status(), 507);
         assert_eq!(device.upload(&uuid, "last.csv", "1").await["new"], false);
     }
