@@ -62,6 +62,8 @@ pub struct Timeline {
     newest: Option<Millis>,
     /// A time that the server went by, and the elapsed time at that moment.
     reached: Reading,
+    /// The first trusted reading of this process. The elapsed time since proves how late it is, whatever steps the wall clock makes.
+    anchor: Reading,
     provisional_from: Option<Millis>,
 }
 
@@ -86,8 +88,12 @@ impl Timeline {
             Some(StoredTime { reached, .. }) => reached,
         };
         let (newest, provisional_from) = stored.map_or((None, None), |stored| (stored.newest, stored.provisional_from));
-        let mut timeline = Self { newest, reached: Reading { wall: reached, elapsed: reading.elapsed }, provisional_from };
+        let reached = Reading { wall: reached, elapsed: reading.elapsed };
+        let mut timeline = Self { newest, reached, anchor: reached, provisional_from };
         timeline.observe(reading);
+        if timeline.is_trusted() {
+            timeline.anchor = reading;
+        }
         timeline
     }
 
@@ -99,7 +105,7 @@ impl Timeline {
             return Some(Fault::Behind);
         }
         // An instance that never trusted its clock does not know how long it was switched off.
-        let is_ahead = self.newest.is_some() && reading.wall > self.own(reading) + TOLERATED_AHEAD;
+        let is_ahead = self.newest.is_some() && reading.wall > self.proven(reading) + TOLERATED_AHEAD;
         is_ahead.then_some(Fault::Ahead)
     }
 
@@ -126,7 +132,7 @@ impl Timeline {
     /// only when this says so.
     #[must_use]
     pub fn proven_now(&self, reading: Reading) -> Millis {
-        self.now(reading).min(reading.wall)
+        self.now(reading).min(reading.wall).min(self.proven(reading))
     }
 
     /// Whether the server uses the wall clock.
@@ -149,13 +155,18 @@ impl Timeline {
 
     /// Uses the wall clock from now on, and forgets that it was ever later.
     pub fn trust(&mut self, reading: Reading) {
-        *self = Self { newest: Some(reading.wall), reached: reading, provisional_from: None };
+        *self = Self { newest: Some(reading.wall), reached: reading, anchor: reading, provisional_from: None };
     }
 
     /// What the next process must know.
     #[must_use]
     pub fn to_store(&self, reading: Reading) -> StoredTime {
         StoredTime { newest: self.newest, reached: self.now(reading), provisional_from: self.provisional_from }
+    }
+
+    /// The time that has passed for certain: small steps ahead must not add up to a large one.
+    fn proven(&self, reading: Reading) -> Millis {
+        self.anchor.wall + (reading.elapsed - self.anchor.elapsed)
     }
 
     /// The server's own time: what was reached, and what has elapsed since.
@@ -372,5 +383,25 @@ mod tests {
         assert!(is_confirmed_by(START.wall, START.wall + 5 * SECOND));
         assert!(!is_confirmed_by(START.wall, START.wall + 8 * DAY));
         assert!(!is_confirmed_by(START.wall, START.wall - 2 * HOUR));
+    }
+
+    #[test]
+    fn steps_ahead_do_not_add_up_to_more_than_one_may_be() {
+        let (mut timeline, mut reading) = (running(), START);
+        for _ in 0..2 {
+            reading = reading.after(SECOND).stepped(4 * DAY);
+            timeline.observe(reading);
+        }
+        assert_eq!(timeline.fault(reading), Some(Fault::Ahead));
+        assert!(!timeline.is_trusted());
+    }
+
+    #[test]
+    fn a_step_ahead_that_is_believed_makes_nothing_due_while_the_server_runs() {
+        let mut timeline = running();
+        let stepped = START.after(HOUR).stepped(3 * DAY);
+        timeline.observe(stepped);
+        assert!(timeline.is_trusted());
+        assert_eq!((timeline.now(stepped), timeline.proven_now(stepped)), (stepped.wall, START.wall + HOUR));
     }
 }
