@@ -180,8 +180,12 @@ fn bearable(c: char) -> bool {
 }
 
 fn trim(name: &str) -> &str {
-    let edge = |c: char| c == '.' || c.is_whitespace();
-    name.trim_matches(edge)
+    name.trim_matches(is_edge)
+}
+
+/// Whether a character is removed where a name begins or ends with it.
+pub(super) fn is_edge(c: char) -> bool {
+    c == '.' || c.is_whitespace()
 }
 
 /// Windows opens a device for these names, whatever extension follows.

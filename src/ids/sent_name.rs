@@ -6,7 +6,11 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use super::{FileName, file::split_extension, hex};
+use super::{
+    FileName,
+    file::{is_edge, split_extension},
+    hex,
+};
 
 /// The longest name that is kept as it was sent, in bytes. Those of the field app have about 80.
 const MAX_BYTES: usize = 1024;
@@ -28,8 +32,11 @@ impl SentName {
         if sent.len() <= MAX_BYTES {
             return Self(sent.to_owned());
         }
-        let (_, extension) = split_extension(sent);
-        let kept = &sent[..sent.floor_char_boundary(MAX_BYTES - DIGITS - extension.len())];
+        // The beginning and the extension are those of the stored name: else a tail of dots or spaces would hide the extension.
+        let from = sent.trim_start_matches(is_edge);
+        let stored = FileName::from_sent(sent);
+        let (_, extension) = split_extension(stored.as_str());
+        let kept = &from[..from.floor_char_boundary(MAX_BYTES - DIGITS - extension.len())];
         Self(format!("{kept}{extension}{}", hex(&Sha256::digest(sent)[..DIGITS / 2])))
     }
 
@@ -107,8 +114,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_name_of_any_characters_is_bounded_and_stored_as_the_whole_name_would_be(stem in "[a-z0-9éü東🕐]{200,2000}", extension in "[a-z0-9]{0,8}") {
-            let sent = format!("{stem}.{extension}");
+        fn a_name_of_any_characters_is_bounded_and_stored_as_the_whole_name_would_be(
+            before in "[. ]{0,5}",
+            stem in "[a-z0-9éü東🕐]{200,2000}",
+            extension in "[a-z0-9]{0,8}",
+            after in "[. :\u{200e}]{0,30}",
+        ) {
+            let sent = format!("{before}{stem}.{extension}{after}");
             let kept = SentName::new(&sent);
             prop_assert!(kept.as_str().len() <= MAX_BYTES);
             prop_assert_eq!(kept.stored(), FileName::from_sent(&sent));
