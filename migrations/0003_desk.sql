@@ -32,6 +32,8 @@ CREATE TABLE texts (
 
 -- Published zips leave out what the rule of privacy says at their time; the last error is of a roll under a rule, too.
 ALTER TABLE datasets ADD COLUMN zip_rule TEXT NOT NULL DEFAULT '';
+-- Which file zipped and zip_rule are about: its modification time in nanoseconds. Another file under its name is not trusted.
+ALTER TABLE datasets ADD COLUMN zip_modified BIGINT;
 ALTER TABLE datasets ADD COLUMN zip_error_rule TEXT NOT NULL DEFAULT '';
 
 -- A study's label for who wore a device. A span holds its first moment and not its last.

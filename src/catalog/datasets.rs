@@ -204,20 +204,14 @@ pub struct ZipState {
     pub zipped: i64,
     /// The rule of privacy under which it was made.
     pub rule: String,
+    /// The modification time of the file that these two are about, in nanoseconds since 1970; `None` where there is none.
+    pub modified: Option<i64>,
     /// Number of all files.
     pub files: u64,
     /// Bytes of all files.
     pub arrived: u64,
     /// Bytes copied so far to make the zips of this dataset.
     pub copied: u64,
-}
-
-impl ZipState {
-    /// Whether the published zip holds everything that it is to hold under a rule of privacy, and nothing else.
-    #[must_use]
-    pub fn is_fresh(&self, rule: &str) -> bool {
-        self.changes == self.zipped && self.rule == rule
-    }
 }
 
 impl Catalog {
@@ -279,45 +273,33 @@ impl Catalog {
     /// # Errors
     /// [`CatalogError`].
     pub async fn zip_state(&self, uuid: DatasetId) -> Result<Option<ZipState>, CatalogError> {
-        let row =
-            sqlx::query("SELECT changes, zipped, zip_rule, files, bytes, zip_copied FROM datasets WHERE uuid = $1 AND deleted_at IS NULL")
-                .bind(uuid.to_string())
-                .fetch_optional(&self.read)
-                .await?;
+        let row = sqlx::query(
+            "SELECT changes, zipped, zip_rule, zip_modified, files, bytes, zip_copied FROM datasets WHERE uuid = $1 AND deleted_at IS NULL",
+        )
+        .bind(uuid.to_string())
+        .fetch_optional(&self.read)
+        .await?;
         let Some(row) = row else { return Ok(None) };
         Ok(Some(ZipState {
             changes: row.try_get("changes")?,
             zipped: row.try_get("zipped")?,
             rule: row.try_get("zip_rule")?,
+            modified: row.try_get("zip_modified")?,
             files: to_u64(row.try_get("files")?),
             arrived: to_u64(row.try_get("bytes")?),
             copied: to_u64(row.try_get("zip_copied")?),
         }))
     }
 
-    /// Says that the published zip will be one of another rule of privacy, made at an unknown moment from now on: until
-    /// [`Catalog::zipped`] it is fresh under none.
-    ///
-    /// # Errors
-    /// [`CatalogError`].
-    pub async fn zip_changes_rule(&self, uuid: DatasetId) -> Result<(), CatalogError> {
-        sqlx::query("UPDATE datasets SET zip_rule = 'none' WHERE uuid = $1").bind(uuid.to_string()).execute(&self.write).await?;
-        Ok(())
-    }
-
-    /// Says that the published zip holds everything up to `changes`, but for what a rule of privacy leaves out, and that `copied`
-    /// bytes were copied to make it.
+    /// Says that the published zip, the file that was modified at `modified`, holds everything up to `changes`, but for what a rule of
+    /// privacy leaves out, and that `copied` bytes were copied to make it. `modified` is `None` where there is nothing to hold.
     ///
     /// # Errors
     /// [`CatalogError`]; the zip is then rolled once more, which does no harm.
-    pub async fn zipped(&self, uuid: DatasetId, changes: i64, rule: &str, copied: u64) -> Result<(), CatalogError> {
-        sqlx::query("UPDATE datasets SET zipped = $2, zip_rule = $3, zip_copied = zip_copied + $4, zip_error = NULL WHERE uuid = $1")
-            .bind(uuid.to_string())
-            .bind(changes)
-            .bind(rule)
-            .bind(to_i64(copied))
-            .execute(&self.write)
-            .await?;
+    pub async fn zipped(&self, uuid: DatasetId, changes: i64, rule: &str, copied: u64, modified: Option<i64>) -> Result<(), CatalogError> {
+        let query = "UPDATE datasets SET zipped = $2, zip_rule = $3, zip_copied = zip_copied + $4, zip_modified = $5, zip_error = NULL \
+             WHERE uuid = $1";
+        sqlx::query(query).bind(uuid.to_string()).bind(changes).bind(rule).bind(to_i64(copied)).bind(modified).execute(&self.write).await?;
         Ok(())
     }
 

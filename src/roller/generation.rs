@@ -8,7 +8,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::{RollError, Roller};
+use super::{RollError, Roller, nanoseconds};
 use crate::{
     archive::{self, Entry, Last},
     catalog::{READ_ME, ZipState, Zippable},
@@ -26,11 +26,11 @@ const BUFFER: usize = 1 << 20;
 
 /// What a build left under the name of the zip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Generation {
-    /// A zip that holds everything that it may hold.
-    Published,
-    /// No zip, since there is nothing that it may hold.
-    Empty,
+pub(super) struct Generation {
+    /// The modification time of the zip; `None` where there is none, since there is nothing that it may hold.
+    pub(super) modified: Option<SystemTime>,
+    /// Bytes that were copied from the last one.
+    copied: u64,
 }
 
 /// What a generation is made of.
@@ -53,14 +53,11 @@ impl Roller {
     pub(super) async fn roll(&self, dataset: DatasetId, before: &ZipState, privacy: &PrivacyConfig) -> Result<Generation, RollError> {
         let started = std::time::Instant::now();
         let (plan, rule) = (self.plan(dataset, privacy).await?, privacy.rule());
-        if before.rule != rule && before.zipped != 0 {
-            // Whoever cuts this roll short behind its publication leaves a zip of which nothing is claimed.
-            self.catalog.zip_changes_rule(dataset).await?;
-        }
         let (storage, entries) = (self.storage.clone(), plan.wanted.len());
-        let generation = if entries == 0 { Generation::Empty } else { Generation::Published };
-        let copied = blocking(move || plan.carry_out(&storage)).await??;
-        self.catalog.zipped(dataset, before.changes, &rule, copied).await?;
+        // Cut short after the publication, it leaves a zip that the catalog does not know, and so nobody gets.
+        let generation = blocking(move || plan.carry_out(&storage)).await??;
+        let copied = generation.copied;
+        self.catalog.zipped(dataset, before.changes, &rule, copied, generation.modified.map(nanoseconds)).await?;
         METRICS.roll_seconds.observe(started.elapsed().as_secs_f64());
         METRICS.roll_copied_bytes.inc_by(copied);
         tracing::info!(%dataset, entries, copied, seconds = started.elapsed().as_secs_f64(), "rolled a zip");
@@ -83,20 +80,20 @@ impl Roller {
 }
 
 impl Plan {
-    /// Writes and publishes the generation. Returns the bytes that were copied from the last one.
-    fn carry_out(self, storage: &Storage) -> Result<u64, RollError> {
+    /// Writes and publishes the generation.
+    fn carry_out(self, storage: &Storage) -> Result<Generation, RollError> {
         let published = storage.layout().zip(self.dataset);
         if self.wanted.is_empty() {
             storage.disk().remove(&published)?;
             // It may have held what is left out now: a power cut must not bring it back.
             storage.disk().sync_folder(published.parent().unwrap_or(storage.layout().root()))?;
-            return Ok(0);
+            return Ok(Generation { modified: None, copied: 0 });
         }
         let (last, last_modified) = self.last_generation(storage.layout())?;
         if last.as_ref().is_some_and(|last| self.wanted.iter().all(|entry| last.holds(entry))) {
             // Whoever published it may have been cut before the name was safe.
             storage.disk().sync_folder(published.parent().unwrap_or(storage.layout().root()))?;
-            return Ok(0);
+            return Ok(Generation { modified: Some(last_modified), copied: 0 });
         }
         let room: u64 = self.wanted.iter().map(|entry| entry.size).sum();
         let room = storage.space().admit(ReservedFor::Server, room, self.reserve)?;
@@ -116,7 +113,7 @@ impl Plan {
         room: Reservation,
         last: Option<Last<impl Read + Seek>>,
         last_modified: SystemTime,
-    ) -> Result<u64, RollError> {
+    ) -> Result<Generation, RollError> {
         let rolling = storage.layout().rolling(self.dataset);
         let file = Spending { room, file: storage.disk().create(&rolling, 0o644)? };
         let out = BufWriter::with_capacity(BUFFER, file);
@@ -124,8 +121,10 @@ impl Plan {
         let (out, made) = written.map_err(|error| if self.stop.is_cancelled() { RollError::Stopping } else { error.into() })?;
         let file = out.into_inner().map_err(io::IntoInnerError::into_error)?.file;
         storage.disk().set_modified(&file, self.made_at.max(last_modified + STEP))?;
+        // Read again: the file system may keep it less precisely.
+        let modified = Some(file.metadata()?.modified()?);
         publish(&**storage.disk(), &file, &rolling, &storage.layout().zip(self.dataset))?;
-        Ok(made.copied)
+        Ok(Generation { modified, copied: made.copied })
     }
 
     /// The published generation where it can be taken over, and the time that it bears.

@@ -6,13 +6,13 @@ mod schedule;
 
 use std::{
     io,
-    os::unix::fs::MetadataExt,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::generation::Generation;
 use crate::{
     archive::ArchiveError,
     catalog::{Catalog, CatalogError},
@@ -101,6 +101,12 @@ pub(crate) enum BuildOutcome {
     PutOff(Option<Duration>),
 }
 
+/// A time as the catalog keeps it of a zip. Generations differ by a second at least.
+fn nanoseconds(modified: SystemTime) -> i64 {
+    let since_1970 = modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_nanos()).unwrap_or(i64::MAX)
+}
+
 impl Roller {
     /// Starts the worker in `tasks`. It runs until `stop`.
     #[must_use]
@@ -158,7 +164,7 @@ impl Roller {
         self.open_with(dataset, 0).await
     }
 
-    /// Whether a zip that was opened may be sent now: it is the published one, was made under the privacy rule in force, and its
+    /// Whether a zip that was opened may be sent now: it is the last one that was built, was made under the privacy rule in force, and its
     /// dataset is not in the trash.
     ///
     /// # Errors
@@ -213,19 +219,12 @@ impl Roller {
         Ok(self.is_published_with(dataset, &zip, changes).await?.then_some(zip))
     }
 
-    /// Whether a zip that was opened before is still the published one, and what the catalog says of that one lets it be sent.
-    ///
-    /// The catalog is asked between the opening and the look at the published file. So what it says is about this generation, or about
-    /// an older one under the same rule, which holds less: a generation of another rule is announced before it is published.
+    /// Whether a zip that was opened is the one that the catalog knows, and what the catalog says of it lets it be sent. A zip that was
+    /// published and not recorded, or that an older catalog does not know, is another one: nothing is known of what it holds.
     async fn is_published_with(&self, dataset: DatasetId, zip: &OpenedFile, changes: i64) -> Result<bool, RollError> {
         let Some(state) = self.catalog.zip_state(dataset).await? else { return Ok(false) };
-        let opened = zip.file.metadata()?;
-        let published = match tokio::fs::metadata(self.storage.layout().zip(dataset)).await {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            published => published?,
-        };
-        let is_same = (opened.dev(), opened.ino()) == (published.dev(), published.ino());
-        Ok(is_same && state.zipped >= changes && state.rule == self.rule() && !self.ledger.is_erased(dataset))
+        let is_known = state.modified == Some(nanoseconds(zip.modified));
+        Ok(is_known && state.zipped >= changes && state.rule == self.rule() && !self.ledger.is_erased(dataset))
     }
 
     fn rule(&self) -> String {
@@ -267,14 +266,14 @@ impl Roller {
         METRICS.rolls.get_or_create(&RollLabels { outcome }).inc();
         self.report(dataset, &privacy.rule(), &rolled).await?;
         match rolled? {
-            generation::Generation::Published => Ok(BuildOutcome::Published),
-            generation::Generation::Empty => Ok(BuildOutcome::Empty { has_files: state.files > 0 }),
+            Generation { modified: Some(_), .. } => Ok(BuildOutcome::Published),
+            Generation { modified: None, .. } => Ok(BuildOutcome::Empty { has_files: state.files > 0 }),
         }
     }
 
     /// Says why a roll failed: in the log, and, where a file is at fault, on the recording's page in full, for the log names no file,
     /// whose name bears the watch's.
-    async fn report(&self, dataset: DatasetId, rule: &str, rolled: &Result<generation::Generation, RollError>) -> Result<(), RollError> {
+    async fn report(&self, dataset: DatasetId, rule: &str, rolled: &Result<Generation, RollError>) -> Result<(), RollError> {
         match rolled {
             Ok(_) | Err(RollError::Stopping) => {}
             Err(error @ RollError::Archive(_)) => {

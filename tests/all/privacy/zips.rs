@@ -156,6 +156,50 @@ async fn a_zip_of_another_rule_that_was_published_and_not_recorded_is_not_truste
     }
 }
 
+/// The zip of an empty dataset was asked for under this rule, so the catalog has a rule for it and no zip.
+#[tokio::test]
+async fn a_first_zip_that_was_published_and_not_recorded_is_not_trusted() {
+    let (disk, house, _) = watched(false).await;
+    let (operator, watch) = (house.researcher(), house.watch("x").await);
+    let uuid = watch.new_dataset().await;
+    let address = format!("/uploads/zips/{uuid}.zip");
+    assert_eq!(operator.get(&address).await.status(), 404);
+    allow(&house, true);
+    let zip = house.layout().zip(uuid.parse().expect("a uuid"));
+    let zips = zip.parent().expect("a folder").to_owned();
+    disk.before(move |call| if *call == Call::SyncFolder(zips.clone()) { Err(std::io::Error::from_raw_os_error(5)) } else { Ok(()) });
+    watch.upload(&uuid, KEPT[0].0, KEPT[0].1).await;
+    watch.upload(&uuid, "acc.csv", "1").await;
+    assert_eq!(operator.get(&address).await.status(), 500);
+    assert!(!told(&std::fs::read(&zip).expect("a zip")).is_empty(), "the zip is there");
+    allow(&house, false);
+    // Nothing can be built, so that what is there is all that could be sent.
+    let request = operator.without_power().request("GET", &address).header("Range", "bytes=1-");
+    let (status, told) = told_by(request.send().await.expect("an answer")).await;
+    assert!(status.is_server_error() && told.is_empty(), "{status} {told:?}");
+}
+
+/// As after an older catalog was put back from a backup.
+#[tokio::test]
+async fn a_catalog_that_is_older_than_a_zip_does_not_vouch_for_it() {
+    let (_, house, uuid) = watched(false).await;
+    let operator = house.researcher();
+    assert_eq!(operator.zip_contents(&uuid).await.len(), 1);
+    let mut catalog = house.catalog().await;
+    let row = sqlx::query_as::<_, (String, Option<i64>)>("SELECT zip_rule, zip_modified FROM datasets WHERE uuid = $1");
+    let (rule, modified) = row.bind(&uuid).fetch_one(&mut catalog).await.expect("a row");
+    allow(&house, true);
+    assert_eq!(operator.zip_contents(&uuid).await.len(), 2);
+    let put_back = sqlx::query("UPDATE datasets SET zip_rule = $2, zip_modified = $3 WHERE uuid = $1");
+    put_back.bind(&uuid).bind(rule).bind(modified).execute(&mut catalog).await.expect("put back");
+    allow(&house, false);
+    for range in ["bytes=1-", "none"] {
+        let request = operator.without_power().request("GET", &format!("/uploads/zips/{uuid}.zip")).header("Range", range);
+        let (status, told) = told_by(request.send().await.expect("an answer")).await;
+        assert!(status.is_success() && told.is_empty(), "{range}: {status} {told:?}");
+    }
+}
+
 #[tokio::test]
 async fn another_rule_rewrites_no_zip_that_nobody_asks_for() {
     let (disk, house, uuid) = watched(true).await;
