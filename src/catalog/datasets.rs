@@ -246,13 +246,15 @@ impl Catalog {
     /// [`CatalogError`].
     pub async fn totals(&self) -> Result<(u64, u64, u64), CatalogError> {
         // Devices count what is theirs, so that nobody walks through all datasets; those without a device, and those in the trash,
-        // are few.
+        // are few. Devices count a file as soon as it is recorded, datasets when it is in its place: those in between are not
+        // acknowledged, and may belong to a dataset in the trash.
         let row = sqlx::query(
             "SELECT CAST(SUM(datasets) AS BIGINT) AS datasets, CAST(SUM(files) AS BIGINT) AS files, CAST(SUM(bytes) AS BIGINT) AS bytes FROM ( \
              SELECT datasets, files, bytes FROM devices UNION ALL \
              SELECT COUNT(*), COALESCE(SUM(files), 0), COALESCE(SUM(bytes), 0) FROM datasets WHERE device IS NULL UNION ALL \
              SELECT -COUNT(*), COALESCE(-SUM(files), 0), COALESCE(-SUM(bytes), 0) FROM datasets WHERE deleted_at IS NOT NULL UNION ALL \
-             SELECT 0, -COUNT(*), COALESCE(-SUM(size), 0) FROM files WHERE held IS NOT NULL)",
+             SELECT 0, -COUNT(*), COALESCE(-SUM(size), 0) FROM files WHERE held IS NOT NULL UNION ALL \
+             SELECT 0, -COUNT(*), COALESCE(-SUM(size), 0) FROM files WHERE state IN ('placing', 'discarding') AND held IS NULL)",
         )
         .fetch_one(&self.read)
         .await?;
@@ -383,7 +385,27 @@ pub(super) async fn count(tx: &mut SqliteConnection, uuid: DatasetId, files: i64
 
 #[cfg(test)]
 mod tests {
-    use crate::catalog::made::Made;
+    use crate::{
+        catalog::{NewFile, made::Made},
+        config::Quota,
+        ids::{FileId, SentName},
+        storage::Digests,
+    };
+
+    #[tokio::test]
+    async fn a_file_that_is_not_in_its_place_is_counted_neither_in_a_dataset_nor_in_all() {
+        let made = Made::new().await;
+        let device = made.device("w").await;
+        let (live, deleted) = (made.dataset(device).await, made.dataset(device).await);
+        made.file(live, device, "a.csv").await;
+        made.catalog.delete(&[deleted], "ada").await.expect("deleted");
+        for dataset in [live, deleted] {
+            let (id, digests) = (FileId::generate(), Digests { size: 1, sha256: [1; 32], crc32: 1 });
+            let file = NewFile { id, dataset, device: Some(device), sent_name: SentName::new("b.csv"), digests, held: None };
+            made.catalog.record(vec![file], Quota::NONE).await.expect("recorded");
+        }
+        assert_eq!(made.catalog.totals().await.expect("totals"), (1, 1, 1));
+    }
 
     #[tokio::test]
     async fn what_failed_under_another_rule_of_privacy_is_told_no_more() {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use sqlx::{QueryBuilder, Row, SqliteConnection};
 
 use super::{
-    Catalog, CatalogError, FileRow, FileState, Millis, arrivals,
+    Catalog, CatalogError, FileRow, FileState, Millis, Whereabouts, arrivals,
     columns::{LISTED_AT_ONCE, collected, parsed, push_list, to_i64, to_u64},
     words,
 };
@@ -116,9 +116,12 @@ impl Catalog {
         query.push_bind(dataset.to_string()).push(" AND (held IS NULL OR held <> 'erased') LIMIT ");
         query.push_bind(to_i64(LISTED_AT_ONCE as u64)).push(") RETURNING *");
         let rows = query.build().fetch_all(&mut *tx).await?;
-        let mut loads = HashMap::<DeviceId, (i64, i64)>::new();
+        let (mut loads, mut counted) = (HashMap::<DeviceId, (i64, i64)>::new(), (0, 0));
         for file in rows.iter().map(FileRow::read) {
             let file = file?;
+            if let (FileState::Placed, Whereabouts::Dataset(_)) = (file.state, &file.whereabouts) {
+                counted = (counted.0 + 1, counted.1 + to_i64(file.size));
+            }
             if file.state == FileState::Placing {
                 arrivals::take_back(&mut tx, &file).await?;
             }
@@ -131,6 +134,9 @@ impl Catalog {
             let give_back = "UPDATE devices SET files = files - $2, bytes = bytes - $3 WHERE id = $1";
             sqlx::query(give_back).bind(device.to_string()).bind(files).bind(bytes).execute(&mut *tx).await?;
         }
+        // Totals subtract what datasets in the trash count from what devices count, so both must count the same files at any time.
+        let uncount = "UPDATE datasets SET files = files - $2, bytes = bytes - $3 WHERE uuid = $1";
+        sqlx::query(uncount).bind(dataset.to_string()).bind(counted.0).bind(counted.1).execute(&mut *tx).await?;
         tx.commit().await?;
         Ok(!rows.is_empty())
     }
@@ -194,6 +200,22 @@ mod tests {
         made.catalog.visit_evidence(dataset, add).await.expect("files");
         assert!(seen.len() == count - 7 && seen.is_sorted(), "{}", seen.len());
         assert_eq!(made.catalog.files_to_erase(dataset).await.expect("files").len(), count - 7);
+    }
+
+    #[tokio::test]
+    async fn while_a_dataset_is_erased_the_others_are_counted_as_before() {
+        let made = Made::new().await;
+        let device = made.device("w").await;
+        let (gone, kept) = (made.dataset(device).await, made.dataset(device).await);
+        for (dataset, name) in [(gone, "a.csv"), (gone, "b.csv"), (kept, "a.csv")] {
+            made.file(dataset, device, name).await;
+        }
+        made.catalog.delete(&[gone], "ada").await.expect("deleted");
+        assert_eq!(made.catalog.totals().await.expect("totals"), (1, 1, 1));
+        assert!(made.catalog.erase_some_files(gone).await.expect("erased"));
+        assert_eq!(made.catalog.totals().await.expect("totals"), (1, 1, 1));
+        made.catalog.erase(gone).await.expect("erased");
+        assert_eq!(made.catalog.totals().await.expect("totals"), (1, 1, 1));
     }
 
     #[tokio::test]
