@@ -32,7 +32,6 @@ mod participants;
 mod power_cut;
 mod privacy;
 mod races;
-mod random_model;
 mod readme;
 mod recordings;
 mod reindex;

@@ -58,8 +58,8 @@ pub async fn new_dataset(context: &Context, device: DeviceIndex) -> Result<Optio
     }
 }
 
-pub async fn upload(context: &Context, device: DeviceIndex, uuid: &str, name: &str, content: Content) -> Result<(), Failure> {
-    let bytes = content.bytes(device, uuid, name);
+pub async fn upload(context: &Context, device: DeviceIndex, uuid: &str, name: &str, file: Content) -> Result<(), Failure> {
+    let bytes = file.bytes(device, uuid, name);
     let key = FileKey { sender: device, sent_name: name.to_owned(), sha256: sha256(&bytes) };
     let size = bytes.len() as u64;
     let part = Part::bytes(bytes).file_name(name.to_owned());
@@ -73,10 +73,8 @@ pub async fn upload(context: &Context, device: DeviceIndex, uuid: &str, name: &s
     };
     let reply = context.send(request, asked).await;
     let text = reply.as_ref().map_or("no response".to_owned(), |reply| format!("{} {}", reply.status, reply.text()));
-    context.note(
-        Some(uuid),
-        format!("device {device} uploads {name} (variant {}, {size} bytes), asked at {}: {text}", content.variant, asked.0),
-    );
+    context
+        .note(Some(uuid), format!("device {device} uploads {name} (variant {}, {size} bytes), asked at {}: {text}", file.variant, asked.0));
     let Some(reply) = reply else { return Ok(()) };
     let mut model = context.model();
     match reply.status.as_u16() {

@@ -107,8 +107,8 @@ async fn step(context: &Context, target: &str, step: Step, dice: &mut StdRng) ->
         Step::ChangeRule(rule) => events::change_rule(context, rule).await,
         Step::Upload => {
             let owner = context.model().datasets[target].owner;
-            let content = Content { variant: dice.random_range(5..200), size: 1000 };
-            uploads::upload(context, owner, target, names::random(dice), content).await
+            let file = Content { variant: dice.random_range(5..200), size: 1000 };
+            uploads::upload(context, owner, target, names::random(dice), file).await
         }
         Step::Delete => changes::delete(context, Reader::Operator, target).await,
     }
