@@ -186,7 +186,7 @@ pub enum Decision {
 /// Reads the quarantine, and decides over one of its files as this reader, who may not be allowed to see it.
 pub async fn decide(context: &Context, reader: Reader, decision: Decision, nth: usize) -> Result<(), Failure> {
     let listed = context.model().now().from;
-    let Some(quarantined) = lists::quarantine(context, Reader::Operator).await? else { return Ok(()) };
+    let Some(quarantined) = lists::quarantine(context, Reader::Operator, lists::Meanwhile::Requests).await? else { return Ok(()) };
     let Some(file) = quarantined.get(nth % quarantined.len().max(1)) else { return Ok(()) };
     let (verb, state) = match decision {
         Decision::Release => ("release", State::Stored),

@@ -26,7 +26,7 @@ pub async fn run(context: &Context) -> Result<(), Failure> {
     let live = lists::datasets(context, operator, Place::Live).await?.ok_or_else(missing)?;
     let trash = lists::datasets(context, operator, Place::Trash).await?.ok_or_else(missing)?;
     adopt(context, &live).await?;
-    let quarantine = lists::quarantine(context, operator).await?.ok_or_else(missing)?;
+    let quarantine = lists::quarantine(context, operator, lists::Meanwhile::Nothing).await?.ok_or_else(missing)?;
     settle_places(&mut context.model(), &live, &trash)?;
     settle_quarantine(&mut context.model(), &quarantine)?;
     for uuid in live.iter().chain(&trash).map(|row| &row.uuid) {
@@ -37,7 +37,7 @@ pub async fn run(context: &Context) -> Result<(), Failure> {
     for reader in [Reader::Operator, Reader::Researcher] {
         lists::datasets(context, reader, Place::Live).await?.ok_or_else(missing)?;
         lists::datasets(context, reader, Place::Trash).await?.ok_or_else(missing)?;
-        lists::quarantine(context, reader).await?.ok_or_else(missing)?;
+        lists::quarantine(context, reader, lists::Meanwhile::Nothing).await?.ok_or_else(missing)?;
         lists::dashboard(context, reader).await?;
         lists::list_page(context, reader).await?;
     }

@@ -232,8 +232,17 @@ pub async fn dashboard(context: &Context, reader: Reader) -> Result<(), Failure>
     checked.map_err(|what| Failure::new(format!("on the dashboard, {:?}: {what}", reply.head)))
 }
 
+/// Whether other requests are in flight while a list is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Meanwhile {
+    /// Nothing else: the list of all pages is complete.
+    Nothing,
+    /// Files come and go between two pages, so that one may be on neither. The total of each page is exact all the same.
+    Requests,
+}
+
 /// The files in quarantine, all pages of them.
-pub async fn quarantine(context: &Context, reader: Reader) -> Result<Option<Vec<QuarantinedFile>>, Failure> {
+pub async fn quarantine(context: &Context, reader: Reader, meanwhile: Meanwhile) -> Result<Option<Vec<QuarantinedFile>>, Failure> {
     let (mut found, mut after, mut span) = (Vec::new(), String::new(), None);
     loop {
         let Some(reply) = get(context, reader, &format!("/api/v1/quarantine?after={after}")).await? else { return Ok(None) };
@@ -258,12 +267,12 @@ pub async fn quarantine(context: &Context, reader: Reader) -> Result<Option<Vec<
         after = next;
     }
     if let Some(span) = span {
-        check_quarantine(&context.model(), reader, &found, span)?;
+        check_quarantine(&context.model(), reader, &found, span, meanwhile)?;
     }
     Ok(Some(found))
 }
 
-fn check_quarantine(model: &Model, reader: Reader, found: &[QuarantinedFile], span: Span) -> Result<(), Failure> {
+fn check_quarantine(model: &Model, reader: Reader, found: &[QuarantinedFile], span: Span, meanwhile: Meanwhile) -> Result<(), Failure> {
     let mut listed = Vec::new();
     for line in found {
         let key = changes::key_of(model, line)?;
@@ -277,6 +286,9 @@ fn check_quarantine(model: &Model, reader: Reader, found: &[QuarantinedFile], sp
             ));
         }
         listed.push((&line.dataset, key));
+    }
+    if meanwhile == Meanwhile::Requests {
+        return Ok(());
     }
     for (uuid, dataset) in &model.datasets {
         for file in &dataset.files {

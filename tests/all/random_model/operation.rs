@@ -272,7 +272,7 @@ impl Operation {
             Self::ListPage => lists::list_page(context, reader).await,
             Self::Csv => lists::csv(context, reader).await,
             Self::Dashboard => lists::dashboard(context, reader).await,
-            Self::Quarantine => lists::quarantine(context, reader).await.map(|_| ()),
+            Self::Quarantine => lists::quarantine(context, reader, lists::Meanwhile::Requests).await.map(|_| ()),
             Self::Delete { dataset } => changes::delete(context, reader, &dataset).await,
             Self::DeleteMany { datasets } => changes::delete_many(context, reader, &datasets).await,
             Self::Restore { dataset } => changes::restore(context, reader, &dataset).await,
